@@ -1,0 +1,1 @@
+"""The words everyone speaks: axis, spectrum, readers, preprocessing, seeded noise, the bundle contract, errors."""

@@ -1,0 +1,5 @@
+"""`python -m lineshape` is the command `lineshape`."""
+
+from lineshape.cli import main
+
+main()

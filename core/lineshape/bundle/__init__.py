@@ -1,0 +1,35 @@
+"""The bundle: one exporter writes it, every face reads it."""
+
+from lineshape.bundle.contract import (
+    AxisSpec,
+    Form,
+    GraphSpec,
+    Limits,
+    Manifest,
+    NoiseSpec,
+    SamplerSpec,
+    Task,
+    TensorSpec,
+    Tolerance,
+)
+from lineshape.bundle.sealed import Bundle, open_bundle, seal, unpack
+from lineshape.bundle.tensors import check_close, check_inputs
+
+__all__ = [
+    "AxisSpec",
+    "Bundle",
+    "Form",
+    "GraphSpec",
+    "Limits",
+    "Manifest",
+    "NoiseSpec",
+    "SamplerSpec",
+    "Task",
+    "TensorSpec",
+    "Tolerance",
+    "check_close",
+    "check_inputs",
+    "open_bundle",
+    "seal",
+    "unpack",
+]

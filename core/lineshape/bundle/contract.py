@@ -1,0 +1,171 @@
+"""What `bundle.json` says: the contract between the exporter that writes a bundle and the faces that run it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+from lineshape.axis import Order, SpectralAxis, Unit
+from lineshape.errors import UnsupportedBundle
+from lineshape.preprocessing import AxisStep, Step
+
+SCHEMA: Literal[1] = 1
+MANIFEST, ROOT = "bundle.json", "bundle.sha256"  # the only files that bundle.json does not list
+GOLDEN = "golden.npz"
+TASKS = ("sample", "transfer", "reconstruct", "encode", "interpolate")
+
+Task: TypeAlias = Literal["sample", "transfer", "reconstruct", "encode", "interpolate"]
+Form: TypeAlias = Literal["model", "noise"]
+Role: TypeAlias = Literal[
+    "seed", "noise", "label", "analyte", "noise_scale", "source", "source_b", "mask", "weight",
+    "spectrum", "lower", "upper", "familiarity", "latent",
+]  # fmt: skip
+Name: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")]
+Version: TypeAlias = Annotated[str, Meta(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")]
+FileName: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+Sha256: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Count: TypeAlias = Annotated[int, Meta(ge=1)]
+
+
+class AxisSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """A regular axis by its ends."""
+
+    modality: str
+    unit: Unit
+    first: float
+    last: float
+    n: Count
+    order: Order
+    laser_nm: float | None = None
+    xray_angstrom: float | None = None
+
+    @classmethod
+    def of(cls, axis: SpectralAxis) -> AxisSpec:
+        """The ends of a regular axis."""
+        return cls(
+            axis.modality,
+            axis.unit,
+            axis.first,
+            axis.last,
+            len(axis),
+            axis.order,
+            axis.laser_nm,
+            axis.xray_angstrom,
+        )
+
+    def axis(self) -> SpectralAxis:
+        """The axis itself."""
+        return SpectralAxis.regular(self.modality, self.first, self.last, self.n, self.unit,
+                                    laser_nm=self.laser_nm, xray_angstrom=self.xray_angstrom)  # fmt: skip
+
+
+class TensorSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """One tensor of a graph; the first dimension is the batch and stands as -1."""
+
+    name: str
+    dtype: Literal["FP32", "INT64"]
+    shape: tuple[int, int]
+    role: Role
+    unit: str
+    axis: str | None = None  # a key of Manifest.axes
+
+
+class GraphSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """One ONNX graph with its tensors."""
+
+    file: FileName
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+class SamplerSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a spectrum is drawn: algorithm, network evaluations, guidance strength."""
+
+    algorithm: str
+    evaluations: Annotated[int, Meta(ge=1, le=32)]
+    guidance: float = 1.0
+
+
+class NoiseSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """How (seed, sample index) becomes `size` standard normals; see `lineshape.noise`."""
+
+    size: Count
+    words: Literal["philox4x32-10"] = "philox4x32-10"
+    normals: Literal["box-muller-float32"] = "box-muller-float32"
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a face accepts."""
+
+    max_batch: Count
+    intensity: tuple[float, float]
+
+
+class Tolerance(Struct, frozen=True, forbid_unknown_fields=True):
+    """Largest deviation of an output between machines: absolute + relative x |expected|."""
+
+    absolute: float
+    relative: float
+
+
+class FileSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of the bundle."""
+
+    bytes: Annotated[int, Meta(ge=0)]
+    sha256: Sha256
+
+
+class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole of `bundle.json`."""
+
+    schema: Literal[1] = SCHEMA
+    name: Name
+    version: Version
+    family: str
+    task: Task
+    graphs: dict[Form, GraphSpec]
+    axes: dict[str, AxisSpec]
+    axis_half: dict[str, tuple[AxisStep, ...]] = {}
+    intensity_half: dict[str, tuple[Step, ...]] = {}
+    sampler: SamplerSpec | None = None
+    noise: NoiseSpec | None = None
+    classes: tuple[str, ...] = ()
+    limits: Limits
+    tolerances: dict[str, Tolerance]
+    files: dict[FileName, FileSpec] = {}
+
+    @property
+    def wire_names(self) -> dict[str, Form]:
+        """The name of each form on the wire."""
+        return {self.name if form == "model" else f"{self.name}-{form}": form for form in self.graphs}
+
+    def axis(self, key: str) -> SpectralAxis:
+        """The axis of a tensor role."""
+        if key not in self.axes:
+            raise UnsupportedBundle(f"bundle {self.name} has no axis {key!r}; it has {', '.join(self.axes)}")
+        return self.axes[key].axis()
+
+
+def encode(manifest: Manifest) -> bytes:
+    """`bundle.json` as bytes: the same manifest is always the same bytes."""
+    return msgspec.json.format(msgspec.json.encode(manifest, order="deterministic"), indent=2) + b"\n"
+
+
+def decode(content: bytes) -> Manifest:
+    """Read `bundle.json`, whose digest has been checked.
+
+    Raises
+    ------
+    UnsupportedBundle
+        If it does not follow this schema; the message names the field.
+    """
+    try:
+        manifest = msgspec.json.decode(content, type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise UnsupportedBundle(f"{MANIFEST}: {error}; this version of Lineshape reads schema {SCHEMA}") from None
+    listed = {graph.file for graph in manifest.graphs.values()} | {GOLDEN}
+    if missing := listed - manifest.files.keys():
+        raise UnsupportedBundle(f"{MANIFEST}: names {', '.join(sorted(missing))} but does not list it among its files")
+    return manifest

@@ -1,0 +1,180 @@
+"""Open a bundle, and write one.
+
+Nothing is parsed before it is hashed. `bundle.sha256` holds the digest of `bundle.json` (the root), `bundle.json` the
+digest of every other file; a file changed, missing, planted or outside the folder is refused by name. What is read
+later is hashed again, so that the bytes that run are the bytes that were verified.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from lineshape.bundle.archive import Archive, Zip, open_archive, pack
+from lineshape.bundle.contract import GOLDEN, MANIFEST, ROOT, FileSpec, Form, Manifest, decode, encode
+from lineshape.errors import TamperedBundle, UsageError
+from lineshape.files import write_atomically
+
+Arrays: TypeAlias = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose every file has been hashed."""
+
+    manifest: Manifest
+    digest: str  # sha256 of bundle.json: the bundle's identity
+    archive: Archive
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a listed file, hashed as they are returned.
+
+        Raises
+        ------
+        TamperedBundle
+            If the file no longer is what `bundle.json` lists.
+        """
+        content = self.archive.read(name)
+        _check(name, content, self.manifest.files[name])
+        return content
+
+    def golden(self, form: Form) -> list[tuple[Arrays, Arrays]]:
+        """The recorded (inputs, outputs) of a form of the model."""
+        graph = self.manifest.graphs[form]
+        recorded = _arrays(self.read(GOLDEN))
+        cases = sorted({key.split(".")[1] for key in recorded if key.startswith(f"{form}.")}, key=int)
+        return [
+            (
+                {spec.name: recorded[f"{form}.{case}.{spec.name}"] for spec in graph.inputs},
+                {spec.name: recorded[f"{form}.{case}.{spec.name}"] for spec in graph.outputs},
+            )
+            for case in cases
+        ]
+
+
+def open_bundle(path: Path | str) -> Bundle:
+    """Verify a bundle and open it.
+
+    Parameters
+    ----------
+    path : Path
+        A folder, or a `.lineshape` file.
+
+    Raises
+    ------
+    TamperedBundle
+        If anything is not as it was sealed; the message names the file.
+    UnsupportedBundle
+        If there is no bundle, or one of another schema.
+    """
+    archive = open_archive(Path(path))
+    names = set(archive.names())
+    for needed in (ROOT, MANIFEST):
+        if needed not in names:
+            raise TamperedBundle(f"{needed}: missing from {path}")
+    manifest_bytes = archive.read(MANIFEST)
+    digest = _check_root(archive.read(ROOT), manifest_bytes)
+    bundle = Bundle(decode(manifest_bytes), digest, archive)
+    _check_listing(names - {ROOT, MANIFEST}, bundle.manifest)
+    for name in bundle.manifest.files:
+        bundle.read(name)
+    if isinstance(archive, Zip):
+        archive.check_canonical()
+    return bundle
+
+
+def seal(manifest: Manifest, files: Mapping[str, bytes], out: Path | str) -> str:
+    """Write a bundle in one step: all of it, or nothing.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Its `files` are filled in here.
+    files : mapping of file name to bytes
+        Everything but `bundle.json` and `bundle.sha256`.
+    out : Path
+        A new or existing ``*.lineshape`` file, or a new folder.
+
+    Returns
+    -------
+    str
+        The bundle's digest.
+    """
+    listed = {name: FileSpec(len(content), _sha256(content)) for name, content in sorted(files.items())}
+    manifest_bytes = encode(msgspec.structs.replace(manifest, files=listed))
+    digest = _sha256(manifest_bytes)
+    decode(manifest_bytes)  # never write what no face would read
+    everything = {**files, MANIFEST: manifest_bytes, ROOT: f"{digest}  {MANIFEST}\n".encode()}
+    out = Path(out)
+    if out.suffix == ".lineshape":
+        write_atomically(out, pack(everything))
+    else:
+        _write_folder(out, everything)
+    return digest
+
+
+def unpack(path: Path | str, folder: Path) -> None:
+    """Lay a bundle out as a folder; it is verified first."""
+    bundle = open_bundle(path)
+    _write_folder(folder, {name: bundle.archive.read(name) for name in bundle.archive.names()})
+
+
+def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    if folder.exists():
+        raise UsageError(f"{folder}: already there; a bundle is never written into an existing folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    growing = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        for name, content in files.items():
+            write_atomically(growing / name, content)
+        growing.chmod(0o755)
+        growing.rename(folder)
+    except BaseException:
+        shutil.rmtree(growing, ignore_errors=True)
+        raise
+
+
+def _check_root(root: bytes, manifest_bytes: bytes) -> str:
+    digest = _sha256(manifest_bytes)
+    if not re.fullmatch(rb"[0-9a-f]{64}  bundle\.json\n", root):
+        raise TamperedBundle(f"{ROOT}: changed since the bundle was sealed: not one digest of {MANIFEST}")
+    if root[:64].decode() != digest:
+        raise TamperedBundle(f"{MANIFEST}: changed since the bundle was sealed (or {ROOT} was): the digests differ")
+    return digest
+
+
+def _check_listing(found: set[str], manifest: Manifest) -> None:
+    if missing := manifest.files.keys() - found:
+        raise TamperedBundle(f"{min(missing)}: listed in {MANIFEST}, but missing")
+    if planted := found - manifest.files.keys():
+        raise TamperedBundle(f"{min(planted)}: not listed in {MANIFEST}; a bundle holds only what was sealed")
+
+
+def _check(name: str, content: bytes, spec: FileSpec) -> None:
+    if len(content) != spec.bytes or _sha256(content) != spec.sha256:
+        raise TamperedBundle(f"{name}: changed since the bundle was sealed: not the {spec.bytes} bytes with sha256 "
+                             f"{spec.sha256[:12]}...")  # fmt: skip
+
+
+def _arrays(content: bytes) -> Arrays:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            return dict(file)
+    except (ValueError, zipfile.BadZipFile, OSError) as error:
+        raise TamperedBundle(f"{GOLDEN}: not an npz of plain arrays: {error}") from None
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

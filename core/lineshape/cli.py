@@ -1,0 +1,52 @@
+"""The command `lineshape`: one verb for each thing a person does.
+
+Every room registers its verbs as entry points of the group `lineshape.commands`. A verb's module is light to import;
+what it needs to work is imported when it runs, and if that is missing the answer is the extra to install.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import EntryPoint, entry_points
+
+import typer
+
+from lineshape.errors import LineshapeError, MissingExtra
+
+GROUP = "lineshape.commands"
+
+
+def main() -> None:
+    """Run the command line; every deliberate error becomes one line and its exit code."""
+    try:
+        _application()()
+    except LineshapeError as error:
+        typer.echo(f"lineshape: {error}", err=True)
+        sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        missing = MissingExtra(f"'{' '.join(sys.argv[1:2])}' (package {error.name} is not installed)", _extra(sys.argv))
+        typer.echo(f"lineshape: {missing}", err=True)
+        sys.exit(missing.exit_code)
+
+
+def _application() -> typer.Typer:
+    application = typer.Typer(
+        help="Generative models of spectra: train, validate, seal into one bundle, serve.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        verb = point.load()
+        if isinstance(verb, typer.Typer):
+            application.add_typer(verb, name=point.name)
+        else:
+            application.command(point.name)(verb)
+    return application
+
+
+def _extra(arguments: list[str]) -> str:
+    """The extra of the room that holds a verb: `lineshape_edge.commands` asks for `edge`."""
+    verbs: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=GROUP)}
+    point = verbs.get(arguments[1]) if len(arguments) > 1 else None
+    return point.module.split(".")[0].removeprefix("lineshape_") if point else "all"

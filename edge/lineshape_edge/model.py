@@ -1,0 +1,99 @@
+"""A bundle that runs: the runtime behind every face."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lineshape.bundle import Bundle, Form, Manifest, Task, check_close, check_inputs, open_bundle
+from lineshape.errors import UnsupportedBundle
+from lineshape_edge.session import Arrays, Device, Session
+
+
+class Model:
+    """A verified bundle with a session for each form of its graph; thread-safe.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    threads, device
+        See `Session`.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int = 1, device: Device = "cpu") -> None:
+        self.bundle = bundle
+        graphs = bundle.manifest.graphs
+        self._sessions = {form: Session(bundle.read(graph.file), threads, device) for form, graph in graphs.items()}
+
+    @classmethod
+    def open(cls, path: Path | str, threads: int = 1, device: Device = "cpu") -> Model:
+        """Verify the bundle at `path`, load it, and hold it against its golden cases.
+
+        Raises
+        ------
+        BundleError
+            If it is not as sealed, cannot be loaded, or answers differently on this machine.
+        """
+        model = cls(open_bundle(path), threads, device)
+        model.self_test()
+        return model
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the bundle says of itself."""
+        return self.bundle.manifest
+
+    @property
+    def digest(self) -> str:
+        """The bundle's identity, sha256 of its manifest."""
+        return self.bundle.digest
+
+    def run(self, inputs: Mapping[str, NDArray[Any]], form: Form = "model") -> Arrays:
+        """One pass over one batch.
+
+        Parameters
+        ----------
+        inputs : mapping of tensor name to array [n, ...]
+            Exactly the graph's inputs, in the manifest's dtypes.
+        form : "model" or "noise"
+
+        Returns
+        -------
+        dict of tensor name to array [n, ...]
+
+        Raises
+        ------
+        TensorError
+            If an input is not what the manifest says; it names the element.
+        """
+        manifest = self.manifest
+        if form not in manifest.graphs:
+            raise UnsupportedBundle(f"bundle {manifest.name} has no form {form!r}; it has {', '.join(manifest.graphs)}")
+        check_inputs(manifest.graphs[form], manifest.limits, len(manifest.classes), inputs)
+        return self._sessions[form].run(inputs)
+
+    def self_test(self) -> None:
+        """Run the golden cases of every form.
+
+        Raises
+        ------
+        ParityError
+            If an output misses the recorded one by more than the bundle's tolerance.
+        """
+        for form in self.manifest.graphs:
+            for case, (inputs, outputs) in enumerate(self.bundle.golden(form)):
+                check_close(form, self.manifest.tolerances, outputs, self.run(inputs, form), f"of golden case {case}")
+
+    def require(self, task: Task) -> None:
+        """Refuse a bundle made for something else.
+
+        Raises
+        ------
+        UnsupportedBundle
+            Naming the task it was made for.
+        """
+        if self.manifest.task != task:
+            raise UnsupportedBundle(f"bundle {self.manifest.name} is for {self.manifest.task}, not for {task}")

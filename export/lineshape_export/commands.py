@@ -1,0 +1,22 @@
+"""The verb of the export room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a run that has ended.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="A .lineshape file, or a new folder.")],
+    name: Annotated[str | None, typer.Option(help="Name of the bundle; by default the recipe's.")] = None,
+    version: Annotated[str, typer.Option(help="Semantic version of the bundle.")] = "0.1.0",
+) -> None:
+    """Seal a fitted run into a bundle, after checking that every graph answers as PyTorch does."""
+    from lineshape_export.export import export_run
+    from lineshape_training.run import Run
+
+    digest = export_run(Run(run), out, name, version)
+    typer.echo(f"{out}: sealed, sha256 {digest}")

@@ -1,0 +1,125 @@
+"""From a run to a sealed bundle."""
+
+from __future__ import annotations
+
+import io
+from importlib.metadata import version as installed
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from lineshape.bundle import Form, GraphSpec, Limits, Manifest, NoiseSpec, Tolerance, seal
+from lineshape.bundle.contract import GOLDEN
+from lineshape.errors import UsageError
+from lineshape_export.card import model_card
+from lineshape_export.golden import Case, golden_cases
+from lineshape_export.graphs import MAX_BATCH, to_onnx, to_torchscript
+from lineshape_export.parity import BATCHES, check_parity, tolerances
+from lineshape_training.contract import Contract, Seeded
+from lineshape_training.families import family_of
+from lineshape_training.run import Run
+
+INTENSITIES = (-1e9, 1e9)  # far beyond any detector; squares of these still fit float32
+FILES: dict[Form, str] = {"model": "model.onnx", "noise": "model.noise.onnx"}
+
+
+def export_run(run: Run, out: Path, name: str | None = None, version: str = "0.1.0") -> str:
+    """Export a fitted run, check parity, and seal the bundle.
+
+    Parameters
+    ----------
+    run : Run
+        Ended.
+    out : Path
+        A ``*.lineshape`` file, or a new folder.
+    name, version : str
+        Of the bundle; by default the recipe's name.
+
+    Returns
+    -------
+    str
+        The bundle's digest.
+
+    Raises
+    ------
+    ParityError
+        If a graph answers differently from PyTorch; it names the output and the deviation.
+    """
+    recipe, network = run.spec.recipe, run.network()
+    family = family_of(recipe.family)
+    contract = family.contract(network, recipe).eval()
+    forms = _forms(contract, family.task)
+    goldens = {form: golden_cases(module) for form, module in forms.items()}
+    allowed = tolerances([case for cases in goldens.values() for case in cases])
+    manifest = _manifest(run, forms, allowed, name or recipe.name, version)
+    about = {
+        "lineshape.name": manifest.name,
+        "lineshape.version": version,
+        "lineshape.weights_sha256": run.weights_sha256,
+    }
+    files = {FILES[form]: to_onnx(module, about) for form, module in forms.items()}
+    files["model.ts"] = to_torchscript(forms["model"])
+    for form, module in forms.items():
+        fresh = golden_cases(module, BATCHES, seed=1)
+        script = files["model.ts"] if form == "model" else None
+        check_parity(form, files[FILES[form]], script, [*goldens[form], *fresh], allowed)
+    return seal(manifest, {**files, **_records(run, manifest, goldens)}, out)
+
+
+def _forms(contract: Contract, task: str) -> dict[Form, Contract]:
+    if task == "sample":
+        return {"model": Seeded(contract).eval(), "noise": contract}
+    return {"model": contract}
+
+
+def _manifest(
+    run: Run, forms: dict[Form, Contract], allowed: dict[str, Tolerance], name: str, version: str
+) -> Manifest:
+    recipe = run.spec.recipe
+    family = family_of(recipe.family)
+    noise = NoiseSpec(forms["noise"].inputs[0].shape[1]) if "noise" in forms else None
+    manifest = Manifest(
+        name=name,
+        version=version,
+        family=family.name,
+        task=family.task,
+        graphs={form: GraphSpec(FILES[form], module.inputs, module.outputs) for form, module in forms.items()},
+        axes=recipe.axes,
+        axis_half=recipe.axis_half,
+        intensity_half=recipe.intensity_half,
+        sampler=family.sampler,
+        noise=noise,
+        limits=Limits(MAX_BATCH, INTENSITIES),
+        tolerances=allowed,
+    )
+    try:
+        return msgspec.convert(msgspec.to_builtins(manifest), Manifest)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"bundle {name} {version}: {error}") from None
+
+
+def _records(run: Run, manifest: Manifest, goldens: dict[Form, list[Case]]) -> dict[str, bytes]:
+    """The files beside the graphs."""
+    arrays = {
+        f"{form}.{number}.{name}": array
+        for form, cases in goldens.items()
+        for number, case in enumerate(cases)
+        for part in case
+        for name, array in part.items()
+    }
+    golden = io.BytesIO()
+    np.savez(golden, **arrays)  # type: ignore[arg-type]
+    exporters = {name: installed(name) for name in ("lineshape", "torch", "onnx", "onnxscript", "onnxruntime")}
+    provenance = {"run": run.spec, "fitted": run.fitted, "exported_with": exporters}
+    return {
+        GOLDEN: golden.getvalue(),
+        "README.md": model_card(manifest, run.spec, run.fitted).encode(),
+        "config.json": _json(run.spec.recipe),
+        "provenance.json": _json(provenance),
+        "weights.safetensors": run.weights,
+    }
+
+
+def _json(content: object) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(content, order="deterministic"), indent=2) + b"\n"

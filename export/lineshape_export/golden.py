@@ -1,0 +1,67 @@
+"""Golden cases: inputs that every face runs before it calls itself ready, made without any measured spectrum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lineshape import noise
+from lineshape.bundle import TensorSpec
+from lineshape_training.contract import Contract
+from lineshape_training.lineshapes import profile
+
+Arrays: TypeAlias = dict[str, NDArray[Any]]
+Case: TypeAlias = tuple[Arrays, Arrays]
+
+BATCHES = (1, 2, 7)
+SEED = 20  # any will do; it is recorded through the cases themselves
+
+
+def golden_cases(contract: Contract, batches: tuple[int, ...] = BATCHES, seed: int = SEED) -> list[Case]:
+    """Inputs and the outputs that PyTorch gives for them, one case for each batch size."""
+    inputs = [_inputs(contract, batch, seed + case) for case, batch in enumerate(batches)]
+    return [(arrays, eager(contract, arrays)) for arrays in inputs]
+
+
+def eager(contract: Contract, arrays: Arrays) -> Arrays:
+    """What the contract itself answers."""
+    with torch.no_grad():
+        outputs = contract(*(torch.from_numpy(arrays[spec.name]) for spec in contract.inputs))
+    return {spec.name: output.numpy() for spec, output in zip(contract.outputs, outputs, strict=True)}
+
+
+def _inputs(contract: Contract, batch: int, seed: int) -> Arrays:
+    rows = noise.seeds(seed, batch)
+    arrays = {spec.name: _MAKERS[spec.role](spec, rows) for spec in contract.inputs}
+    return {name: array * arrays["mask"] if name == "source" else array for name, array in arrays.items()}
+
+
+def _lines(spec: TensorSpec, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Ten lines and a little detector noise on a thousand counts."""
+    length, lines = spec.shape[1], 10
+    draws = np.abs(noise.normals(rows, 3 * lines)).reshape(len(rows), 3, lines, 1)
+    center, height, width = (torch.from_numpy(draws[:, i]) for i in range(3))
+    grid = torch.arange(length, dtype=torch.float32)
+    drawn = height * profile(grid, center * length / 2, 2 + 8 * width, 0.5)
+    detector = noise.normals(rows, length, noise.DETECTOR)
+    counts: NDArray[np.float32] = 1000 * (drawn.sum(1).numpy() + np.float32(0.01) * detector)
+    return counts
+
+
+def _measured(spec: TensorSpec, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Everything measured in the first spectrum, a stretch missing at the start of every other."""
+    mask = np.ones((len(rows), spec.shape[1]), np.float32)
+    mask[1:, : spec.shape[1] // 10] = 0
+    return mask
+
+
+_MAKERS: dict[str, Callable[[TensorSpec, NDArray[np.int64]], NDArray[Any]]] = {
+    "seed": lambda spec, rows: rows,
+    "noise": lambda spec, rows: noise.normals(rows, spec.shape[1]),
+    "source": _lines,
+    "mask": _measured,
+}

@@ -1,0 +1,259 @@
+"""A bundle is what was sealed, to the last byte, or it is refused by name before anything in it is parsed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import stat
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lineshape.bundle import (
+    AxisSpec,
+    GraphSpec,
+    Limits,
+    Manifest,
+    TensorSpec,
+    Tolerance,
+    check_close,
+    check_inputs,
+    open_bundle,
+    seal,
+    unpack,
+)  # fmt: skip
+from lineshape.bundle.archive import pack
+from lineshape.bundle.contract import decode, encode
+from lineshape.errors import BundleError, ParityError, TamperedBundle, TensorError, UnsupportedBundle, UsageError
+
+GRAPH = GraphSpec(
+    "model.onnx",
+    (TensorSpec("source", "FP32", (-1, 4), "source", "counts", "source"),
+     TensorSpec("mask", "FP32", (-1, 4), "mask", "1 measured, 0 not", "source")),
+    (TensorSpec("spectrum", "FP32", (-1, 3), "spectrum", "relative", "spectrum"),),
+)  # fmt: skip
+MANIFEST = Manifest(
+    name="tiny", version="1.2.3", family="spectrogen", task="transfer", graphs={"model": GRAPH},
+    axes={"source": AxisSpec("raman", "cm-1", 1, 4, 4, "ascending"),
+          "spectrum": AxisSpec("ir", "cm-1", 1, 3, 3, "ascending")},
+    limits=Limits(8, (-1e9, 1e9)), tolerances={"spectrum": Tolerance(1e-3, 0.0)},
+)  # fmt: skip
+
+
+def golden() -> bytes:
+    out = io.BytesIO()
+    np.savez(
+        out, **{"model.0.source": np.ones((1, 4)), "model.0.mask": np.ones((1, 4)), "model.0.spectrum": np.ones((1, 3))}
+    )
+    return out.getvalue()
+
+
+FILES = {"model.onnx": b"not parsed here", "golden.npz": golden(), "README.md": b"# tiny\n"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    seal(MANIFEST, FILES, tmp_path / "tiny")
+    return tmp_path / "tiny"
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    seal(MANIFEST, FILES, tmp_path / "tiny.lineshape")
+    return tmp_path / "tiny.lineshape"
+
+
+def test_what_was_sealed_is_read_back(folder: Path, archive: Path) -> None:
+    for bundle in (open_bundle(folder), open_bundle(archive)):
+        assert {name: bundle.read(name) for name in FILES} == FILES
+        assert bundle.manifest.graphs == MANIFEST.graphs
+        (inputs, outputs), *_ = bundle.golden("model")
+        assert (inputs["source"].shape, outputs["spectrum"].shape) == ((1, 4), (1, 3))
+    assert open_bundle(folder).digest == open_bundle(archive).digest
+
+
+def test_the_root_can_be_checked_with_sha256sum(folder: Path) -> None:
+    digest, name = (folder / "bundle.sha256").read_text().split()
+    assert (digest, name) == (open_bundle(folder).digest, "bundle.json")
+
+
+def test_a_zip_unpacks_to_the_same_bundle(archive: Path, tmp_path: Path) -> None:
+    unpack(archive, tmp_path / "out")
+    assert open_bundle(tmp_path / "out").digest == open_bundle(archive).digest
+
+
+def test_every_byte_of_every_file_counts(folder: Path) -> None:
+    for path in sorted(folder.iterdir()):
+        content = path.read_bytes()
+        for at in range(0, len(content), max(1, len(content) // 64)):
+            path.write_bytes(content[:at] + bytes([content[at] ^ 0x40]) + content[at + 1 :])
+            with pytest.raises(TamperedBundle, match=r"bundle\.json" if path.name == "bundle.sha256" else path.name):
+                open_bundle(folder)
+        path.write_bytes(content)
+    open_bundle(folder)
+
+
+def test_every_byte_of_the_zip_counts(archive: Path) -> None:
+    content = archive.read_bytes()
+    for at in range(0, len(content), 7):
+        archive.write_bytes(content[:at] + bytes([content[at] ^ 0x01]) + content[at + 1 :])
+        with pytest.raises(BundleError):
+            open_bundle(archive)
+    archive.write_bytes(content + b"\0")
+    with pytest.raises(BundleError):
+        open_bundle(archive)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(content=st.binary(max_size=300))
+def test_random_bytes_are_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "random.lineshape").write_bytes(content)
+    with pytest.raises(BundleError):
+        open_bundle(tmp_path / "random.lineshape")
+
+
+def plant(folder: Path) -> None:
+    (folder / "extra.txt").write_text("planted")
+
+
+def remove(folder: Path) -> None:
+    (folder / "README.md").unlink()
+
+
+def link(folder: Path) -> None:
+    (folder / "README.md").unlink()
+    (folder / "README.md").symlink_to("/etc/hostname")
+
+
+def nest(folder: Path) -> None:
+    (folder / "sub").mkdir()
+
+
+def pipe(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+
+
+@pytest.mark.parametrize(
+    ("harm", "named"), [(plant, "extra.txt"), (remove, "README.md"), (link, "README.md"), (nest, "sub"), (pipe, "pipe")]
+)
+def test_a_changed_folder_is_refused_by_name(folder: Path, harm: Callable[[Path], None], named: str) -> None:
+    harm(folder)
+    with pytest.raises(TamperedBundle, match=named):
+        open_bundle(folder)
+
+
+def members(*entries: tuple[str, bytes, int], kind: int = zipfile.ZIP_STORED) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", kind) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile warns of the duplicate name that is meant here
+        for name, content, mode in entries:
+            info = zipfile.ZipInfo(name)
+            info.external_attr, info.compress_type = mode << 16, kind
+            file.writestr(info, content)
+    return out.getvalue()
+
+
+PLAIN = stat.S_IFREG | 0o644
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (members(("../outside", b"x", PLAIN)), r"\.\./outside"),
+        (members(("/etc/passwd", b"x", PLAIN)), "/etc/passwd"),
+        (members(("a\\b", b"x", PLAIN)), "a"),
+        (members(("C:evil", b"x", PLAIN)), "C:evil"),
+        (members((".hidden", b"x", PLAIN)), "hidden"),
+        (members(("a", b"x", PLAIN), ("a", b"y", PLAIN)), "twice"),
+        (members(("bomb", bytes(10**6), PLAIN), kind=zipfile.ZIP_DEFLATED), "bomb"),
+        (members(("bundle.json", b"/etc/passwd", stat.S_IFLNK | 0o777)), r"bundle\.sha256"),
+    ],
+)
+def test_a_malicious_zip_is_refused(tmp_path: Path, content: bytes, named: str) -> None:
+    (tmp_path / "evil.lineshape").write_bytes(content)
+    with pytest.raises(TamperedBundle, match=named):
+        open_bundle(tmp_path / "evil.lineshape")
+    assert [p.name for p in tmp_path.iterdir()] == ["evil.lineshape"]
+
+
+def test_a_path_planted_in_the_manifest_is_refused_even_with_a_matching_root(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside").write_bytes(b"secret")
+    listing = json.loads((folder / "bundle.json").read_bytes())
+    listing["files"]["../outside"] = listing["files"].pop("README.md")
+    content = json.dumps(listing).encode()
+    (folder / "bundle.json").write_bytes(content)
+    (folder / "bundle.sha256").write_text(f"{hashlib.sha256(content).hexdigest()}  bundle.json\n")
+    with pytest.raises(UnsupportedBundle, match="files"):
+        open_bundle(folder)
+
+
+def test_a_file_exchanged_after_opening_is_not_returned(folder: Path) -> None:
+    bundle = open_bundle(folder)
+    (folder / "model.onnx").write_bytes(b"NOT parsed here")
+    with pytest.raises(TamperedBundle, match=r"model\.onnx"):
+        bundle.read("model.onnx")
+
+
+def test_a_manifest_of_another_schema_is_refused_by_field() -> None:
+    content = encode(MANIFEST).replace(b'"schema": 1', b'"schema": 2')
+    with pytest.raises(UnsupportedBundle, match="schema"):
+        decode(content)
+    with pytest.raises(UnsupportedBundle, match="does not list"):
+        decode(encode(MANIFEST))
+
+
+def test_sealing_is_all_or_nothing_and_never_overwrites_a_folder(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="already there"):
+        seal(MANIFEST, FILES, folder)
+    with pytest.raises(UnsupportedBundle):
+        seal(MANIFEST, {"README.md": b""}, tmp_path / "incomplete")
+    assert {p.name for p in tmp_path.iterdir()} == {"tiny"}
+
+
+def test_the_same_files_are_the_same_zip() -> None:
+    assert pack(FILES) == pack(dict(reversed(FILES.items())))
+
+
+def feed(**changes: np.ndarray) -> dict[str, np.ndarray]:
+    return {"source": np.ones((2, 4), np.float32), "mask": np.ones((2, 4), np.float32)} | changes
+
+
+@pytest.mark.parametrize(
+    ("inputs", "why"),
+    [
+        (feed(extra=np.ones((2, 1), np.float32)), "'extra'.*no such input"),
+        ({"source": np.ones((2, 4), np.float32)}, "'mask': missing"),
+        (feed(source=np.ones((2, 4))), r"'source': dtype float64, expected float32 \(FP32\)"),
+        (feed(source=np.ones((2, 5), np.float32)), r"'source': shape \[2, 5\], expected \[n, 4\]"),
+        (feed(source=np.ones(4, np.float32)), r"'source': shape \[4\]"),
+        (feed(mask=np.ones((3, 4), np.float32)), "disagree on the batch size: source 2, mask 3"),
+        ({k: np.ones((9, 4), np.float32) for k in feed()}, "1 to 8 rows; got 9"),
+        ({k: np.ones((0, 4), np.float32) for k in feed()}, "1 to 8 rows; got 0"),
+        (feed(source=np.array([[1, 1, 1, 1], [1, 1, np.nan, 1]], np.float32)), r"'source': element \[1, 2\] is nan"),
+        (feed(source=np.full((2, 4), 1e10, np.float32)), r"'source': element \[0, 0\].*between -1e\+09 and 1e\+09"),
+        (feed(mask=np.full((2, 4), 0.5, np.float32)), r"'mask': element \[0, 0\] is 0.5"),
+    ],
+)
+def test_a_wrong_tensor_is_refused_by_element(inputs: dict[str, np.ndarray], why: str) -> None:
+    with pytest.raises(TensorError, match=why):
+        check_inputs(GRAPH, MANIFEST.limits, 0, inputs)
+    assert check_inputs(GRAPH, MANIFEST.limits, 0, feed()) == 2
+
+
+def test_a_deviation_is_named_with_its_size_and_place() -> None:
+    expected = {"spectrum": np.zeros((2, 3), np.float32)}
+    close = {"spectrum": np.full((2, 3), 5e-4, np.float32)}
+    check_close("model", MANIFEST.tolerances, expected, close, "here")
+    for wrong in (0.25, np.nan):
+        far = {"spectrum": close["spectrum"].copy()}
+        far["spectrum"][1, 2] = wrong
+        with pytest.raises(ParityError, match=rf"'spectrum' of form 'model' here: deviates by {wrong:.3g} at \[1, 2\]"):
+            check_close("model", MANIFEST.tolerances, expected, far, "here")

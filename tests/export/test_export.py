@@ -1,0 +1,148 @@
+"""What export promises: graphs that answer as PyTorch does, one noise on every face, nothing of the machine inside."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from lineshape import noise
+from lineshape.bundle import TensorSpec, Tolerance, open_bundle
+from lineshape.errors import DataError, ParityError
+from lineshape_edge import Model, sample
+from lineshape_edge.session import Session
+from lineshape_export import export_run
+from lineshape_export.golden import golden_cases
+from lineshape_export.graphs import to_onnx
+from lineshape_export.parity import check_parity
+from lineshape_training.contract import Contract, Seeded
+from lineshape_training.families import family_of
+from lineshape_training.run import Run
+from lineshape_training.seeded import Normals
+
+
+@pytest.fixture(params=["transfer_bundle", "sample_bundle"])
+def any_bundle(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.getfixturevalue(request.param)
+    return path
+
+
+def test_graphs_are_for_the_oldest_runtime_in_the_field(any_bundle: Path) -> None:
+    bundle = open_bundle(any_bundle)
+    for graph in bundle.manifest.graphs.values():
+        model = onnx.load_model_from_string(bundle.read(graph.file))
+        assert (model.ir_version, {o.domain: o.version for o in model.opset_import}) == (10, {"": 20})
+        assert [i.name for i in model.graph.input] == [t.name for t in graph.inputs]
+        assert [o.name for o in model.graph.output] == [t.name for t in graph.outputs]
+        assert not any(t.data_location == onnx.TensorProto.EXTERNAL for t in model.graph.initializer)
+        assert not {n.op_type for n in model.graph.node} & {"RandomNormal", "RandomNormalLike", "RandomUniform", "Loop"}
+        assert {p.key for p in model.metadata_props} >= {"lineshape.name", "lineshape.version"}
+
+
+def test_nothing_of_the_machine_is_sealed_in(any_bundle: Path) -> None:
+    bundle = open_bundle(any_bundle)
+    home, here = str(Path.home()).encode(), str(Path(__file__).parents[2]).encode()
+    for name in bundle.manifest.files:
+        content = bundle.read(name)
+        for trace in (home + b"/", here, b"site-packages", b"Traceback", b'File "'):
+            assert trace not in content, (name, trace)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.load. is deprecated:DeprecationWarning")  # kept: users ask for it
+@pytest.mark.parametrize("batch", [1, 2, 7, 64])
+def test_torchscript_and_onnx_agree_at_any_batch(any_bundle: Path, batch: int) -> None:
+    bundle = open_bundle(any_bundle)
+    traced = torch.jit.load(io.BytesIO(bundle.read("model.ts")))
+    model = Model(bundle)
+    inputs = {
+        "source": lambda n: np.random.default_rng(batch).normal(size=(batch, n)).astype(np.float32) * 100,
+        "mask": lambda n: np.ones((batch, n), np.float32),
+        "seed": lambda n: noise.seeds(5, batch),
+    }
+    feed = {t.name: inputs[t.name](t.shape[1]) for t in bundle.manifest.graphs["model"].inputs}
+    from_onnx = model.run(feed)
+    from_script = traced(*map(torch.from_numpy, feed.values()))
+    for (name, array), tensor in zip(from_onnx.items(), from_script, strict=True):
+        allowed = bundle.manifest.tolerances[name]
+        np.testing.assert_allclose(tensor.numpy(), array, rtol=allowed.relative, atol=allowed.absolute)
+
+
+def test_the_seeded_form_is_the_noise_form_fed_with_core_noise(sample_bundle: Path) -> None:
+    model = Model.open(sample_bundle)
+    size = model.manifest.graphs["noise"].inputs[0].shape[1]
+    rows = noise.seeds(11, 50, first=2**40)
+    seeded = model.run({"seed": rows})["spectrum"]
+    by_hand = model.run({"noise": noise.normals(rows, size)}, "noise")["spectrum"]
+    # Normals agree to 1e-6; the decoder multiplies that by its slope, of order 1 to 10.
+    np.testing.assert_allclose(seeded, by_hand, atol=2e-5)
+
+
+def test_a_sample_does_not_depend_on_its_batch(sample_bundle: Path) -> None:
+    model = Model.open(sample_bundle)
+    together = sample(model, 20, seed=3)
+    alone = np.concatenate([sample(model, 1, seed=3, first=i) for i in range(20)])
+    # Other batch sizes may sum in another order: a few units in the last place of values near 1.
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+class Drawn(Contract):
+    """Nothing but the noise."""
+
+    inputs = (TensorSpec("seed", "INT64", (-1, 2), "seed", "seed, sample index"),)
+    outputs = (TensorSpec("noise", "FP32", (-1, 257), "noise", "standard normal"),)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.normals = Normals(257)
+
+    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (self.normals(*inputs),)
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Session:
+    return Session(to_onnx(Drawn().eval(), {}))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**31, 2**32 + 5, 2**53])
+def test_normals_in_the_graph_are_core_normals(drawn: Session, seed: int) -> None:
+    rows = noise.seeds(seed, 64, first=seed)
+    # Equal words; sin, cos and log of float32 differ by a unit in the last place between libraries.
+    np.testing.assert_allclose(drawn.run({"seed": rows})["noise"], noise.normals(rows, 257), atol=1e-6)
+
+
+def test_parity_names_the_output_and_the_deviation(sample_run: Run, sample_bundle: Path) -> None:
+    bundle = open_bundle(sample_bundle)
+    contract = family_of("vae").contract(sample_run.network(), sample_run.spec.recipe).eval()
+    cases = golden_cases(contract)
+    exact = {"spectrum": Tolerance(1e-3, 0)}
+    check_parity("noise", bundle.read("model.noise.onnx"), None, cases, exact)
+    inputs, outputs = cases[2]
+    wrong = outputs["spectrum"].copy()
+    wrong[3, 40] += 0.5
+    with pytest.raises(ParityError, match=r"'spectrum'.*ONNX Runtime, batch 7.* 0\.5 at \[3, 40\]"):
+        check_parity("noise", bundle.read("model.noise.onnx"), None, [(inputs, {"spectrum": wrong})], exact)
+
+
+def test_a_seeded_form_takes_the_conditions_of_its_noise_form(sample_run: Run) -> None:
+    contract = family_of("vae").contract(sample_run.network(), sample_run.spec.recipe)
+    assert [t.name for t in Seeded(contract).inputs] == ["seed"]
+    assert Seeded(contract).outputs == contract.outputs
+
+
+def test_exporting_twice_gives_the_same_bytes(sample_run: Run, sample_bundle: Path, tmp_path: Path) -> None:
+    export_run(sample_run, tmp_path / "again.lineshape")
+    once, again = open_bundle(sample_bundle), open_bundle(tmp_path / "again.lineshape")
+    for name in once.manifest.files.keys() - {"model.ts"}:  # TorchScript counts the classes traced in one process
+        assert once.read(name) == again.read(name), name
+
+
+def test_a_run_that_has_not_ended_is_not_exported(tmp_path: Path, sample_run: Run) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_bytes((sample_run.folder / "run.json").read_bytes())
+    with pytest.raises(DataError, match="has not ended"):
+        export_run(Run(tmp_path / "run"), tmp_path / "x.lineshape")

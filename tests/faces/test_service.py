@@ -1,0 +1,246 @@
+"""The running service, as an unmodified Triton client sees it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import tritonclient.http as triton
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+
+from lineshape.bundle import check_close
+from lineshape_edge import Model
+
+COMMAND = str(Path(sys.executable).with_name("lineshape"))
+START_SECONDS = 60  # it takes 2 to 4 on an idle machine
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def surroundings(folder):
+    """The environment of a user who has set nothing, and whose home must stay as it is."""
+    ours = ("BENTOML_", "LINESHAPE_", "ORT_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | {"HOME": str(folder)}
+
+
+def lineshape(folder, *arguments):
+    """The command run to its end."""
+    return subprocess.run([COMMAND, *map(str, arguments)], cwd=folder, env=surroundings(folder), timeout=START_SECONDS,
+                          capture_output=True, text=True, check=False)  # fmt: skip
+
+
+class Running:
+    """A `lineshape serve` process of its own, in a folder of its own."""
+
+    def __init__(self, folder, *bundles):
+        self.folder, self.port = folder, free_port()
+        self.url = f"127.0.0.1:{self.port}"
+        for name in ("work", "home"):
+            (folder / name).mkdir()
+        command = [COMMAND, "serve", *map(str, bundles), "--port", str(self.port)]
+        with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
+            self.process = subprocess.Popen(command, cwd=folder / "work", env=surroundings(folder / "home"),
+                                            stdout=out, stderr=err)  # fmt: skip
+
+    def said(self, stream="err"):
+        return (self.folder / stream).read_text()
+
+    def wait_until_ready(self):
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until and self.process.poll() is None:
+            try:
+                if httpx.get(f"http://{self.url}/v2/health/ready").status_code == 200:
+                    return self
+            except httpx.TransportError:
+                time.sleep(0.1)
+        raise AssertionError(f"not ready:\n{self.said()}{self.said('out')}")
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        try:
+            return self.process.wait(START_SECONDS)
+        finally:
+            self.process.kill()
+
+
+@contextmanager
+def served(folder, *bundles):
+    running = Running(folder, *bundles)
+    try:
+        yield running.wait_until_ready()
+    finally:
+        if running.process.poll() is None:
+            running.stop()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory, transfer_bundle, sample_bundle):
+    with served(tmp_path_factory.mktemp("service"), transfer_bundle, sample_bundle) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(service):
+    with triton.InferenceServerClient(service.url, concurrency=8) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def transfer(transfer_bundle):
+    return Model.open(transfer_bundle)
+
+
+@pytest.fixture(scope="module")
+def sampler(sample_bundle):
+    return Model.open(sample_bundle)
+
+
+def source(model, n, seed=7):
+    """Spectra on the model's grid: first half measured in full, the rest up to the middle."""
+    values = np.random.default_rng(seed).random((n, model.manifest.axes["source"].n), np.float32)
+    mask = np.ones_like(values)
+    mask[n // 2 :, values.shape[1] // 2 :] = 0
+    return {"source": values * mask, "mask": mask}
+
+
+def inputs_of(arrays, binary=True):
+    inputs = []
+    for name, array in arrays.items():
+        tensor = triton.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
+        inputs.append(tensor.set_data_from_numpy(array, binary_data=binary))
+    return inputs
+
+
+def check_same(model, form, result, arrays):
+    """The same numbers as in this process, within the bundle's tolerance."""
+    expected = model.run(arrays, form)
+    found = {name: result.as_numpy(name) for name in expected}
+    check_close(form, model.manifest.tolerances, expected, found, "through the wire")
+
+
+def test_health_and_metadata(client, transfer, sampler):
+    assert client.is_server_live()
+    assert client.is_server_ready()
+    assert client.get_server_metadata()["name"] == "lineshape"
+    for model in (transfer, sampler):
+        for name, form in model.manifest.wire_names.items():
+            assert client.is_model_ready(name)
+            assert client.is_model_ready(name, model.manifest.version)
+            told = client.get_model_metadata(name)
+            assert told["parameters"]["digest"] == model.digest
+            assert [tensor["name"] for tensor in told["inputs"]] == [
+                spec.name for spec in model.manifest.graphs[form].inputs
+            ]
+
+
+def test_a_stock_client_can_lay_out_the_grid(client, transfer):
+    told = client.get_model_metadata(transfer.manifest.name)
+    axis = told["parameters"]["axes"][told["inputs"][0]["parameters"]["axis"]]
+    grid = np.linspace(axis["first"], axis["last"], axis["n"])
+    np.testing.assert_array_equal(grid, transfer.manifest.axis("source").values)
+
+
+@pytest.mark.parametrize("binary", [True, False], ids=["bytes", "numbers"])
+@pytest.mark.parametrize("n", [1, 5])
+def test_transfer_gives_the_numbers_of_the_edge(client, transfer, n, binary):
+    arrays = source(transfer, n)
+    names = [spec.name for spec in transfer.manifest.graphs["model"].outputs]
+    asked = [triton.InferRequestedOutput(name, binary_data=binary) for name in names]
+    result = client.infer(transfer.manifest.name, inputs_of(arrays, binary), outputs=asked, request_id="a-request")
+    check_same(transfer, "model", result, arrays)
+    assert result.get_response()["id"] == "a-request"
+
+
+def test_both_forms_of_a_sampler_give_the_numbers_of_the_edge(client, sampler):
+    width = sampler.manifest.graphs["noise"].inputs[0].shape[1]
+    for form, arrays in {
+        "model": {"seed": np.array([[7, 0], [7, 1], [2**53, 2]], np.int64)},
+        "noise": {"noise": np.random.default_rng(3).standard_normal((3, width), np.float32)},
+    }.items():
+        name = next(name for name, of in sampler.manifest.wire_names.items() if of == form)
+        check_same(sampler, form, client.infer(name, inputs_of(arrays)), arrays)
+
+
+def test_requests_at_once_do_not_mix(client, transfer):
+    batches = [source(transfer, 1 + seed % 3, seed) for seed in range(24)]
+    asked = [client.async_infer(transfer.manifest.name, inputs_of(arrays)) for arrays in batches]
+    for answer, arrays in zip(asked, batches, strict=True):
+        check_same(transfer, "model", answer.get_result(), arrays)
+
+
+def test_refusals_carry_their_status_and_their_reason(client, transfer):
+    name, arrays = transfer.manifest.name, source(transfer, 2)
+    outside = {**arrays, "mask": arrays["mask"] / 2}
+    longer = {key: np.hstack([array, array[:, :1]]) for key, array in arrays.items()}
+    for status, reason, ask in [
+        ("404", "no model 'raman-to-xyz'", lambda: client.infer("raman-to-xyz", inputs_of(arrays))),
+        ("404", "has no version", lambda: client.infer(name, inputs_of(arrays), model_version="9.9.9")),
+        ("404", "no model 'raman-to-xyz'", lambda: client.get_model_metadata("raman-to-xyz")),
+        ("400", "input 'mask': missing", lambda: client.infer(name, inputs_of(arrays)[:1])),
+        ("400", r"input 'mask': element \[0, 0\]", lambda: client.infer(name, inputs_of(outside))),
+        ("400", "input 'source': shape", lambda: client.infer(name, inputs_of(longer))),
+    ]:
+        with pytest.raises(InferenceServerException, match=reason) as refused:
+            ask()
+        assert refused.value.status() == status
+
+
+def test_bentoml_keeps_its_own_endpoints(service):
+    for path in ("/livez", "/readyz", "/metrics"):
+        assert httpx.get(f"http://{service.url}{path}").status_code == 200
+    unknown = httpx.get(f"http://{service.url}/v2/nothing")
+    assert (unknown.status_code, unknown.json().keys()) == (404, {"error"})
+
+
+def test_it_says_where_and_what_it_serves_and_is_quiet_otherwise(service, transfer, sampler):
+    names = [*transfer.manifest.wire_names, *sampler.manifest.wire_names]
+    assert service.said() == f"lineshape: serving {', '.join(names)} at http://{service.url} (Ctrl+C ends it)\n"
+    assert service.said("out") == ""
+
+
+def test_it_writes_into_its_working_folder_only(service):
+    assert [path.name for path in (service.folder / "work").iterdir()] == [".bentoml"]
+    assert list((service.folder / "home").iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_code_0(tmp_path, transfer_bundle, number):
+    with served(tmp_path, transfer_bundle) as running:
+        assert running.stop(number) == 0
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"http://{running.url}/v2")
+
+
+def test_a_refused_bundle_is_code_3_and_no_server(tmp_path, transfer_bundle):
+    content = bytearray(transfer_bundle.read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "broken.lineshape").write_bytes(content)
+    done = lineshape(tmp_path, "serve", tmp_path / "broken.lineshape")
+    assert done.returncode == 3
+    assert done.stderr.startswith("lineshape: ")
+    assert not (tmp_path / ".bentoml").exists()
+
+
+def test_two_bundles_of_one_name_are_wrong_use(tmp_path, transfer_bundle):
+    shutil.copy(transfer_bundle, tmp_path / "again.lineshape")
+    done = lineshape(tmp_path, "serve", transfer_bundle, tmp_path / "again.lineshape")
+    assert (done.returncode, "two bundles want the name" in done.stderr) == (2, True)
+
+
+def test_a_busy_port_is_wrong_use(tmp_path, service, transfer_bundle):
+    done = lineshape(tmp_path, "serve", transfer_bundle, "--port", service.port)
+    assert (done.returncode, f"port {service.port}" in done.stderr) == (2, True)

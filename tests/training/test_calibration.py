@@ -1,0 +1,109 @@
+"""Intervals cover what they promise on groups never seen; familiarity falls where the ground is unknown."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from lineshape import noise
+from lineshape_training.conformal import widening
+from lineshape_training.familiarity import Familiarity
+from lineshape_training.peaks import LineRenderer, LineShapeBank, hats
+from lineshape_training.scores import pearson, rmse
+from lineshape_training.seeded import Normals
+
+
+def shifted_groups(rng: np.random.Generator, groups: int, length: int = 20) -> np.ndarray:
+    """One spectrum a group: what varies between groups dominates, as between minerals."""
+    return rng.normal(size=(groups, 1)) + 0.1 * rng.normal(size=(groups, length))
+
+
+def test_a_widened_interval_covers_new_groups() -> None:
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(200):
+        truth = shifted_groups(rng, 40).astype(np.float32)
+        zeros, names = np.zeros_like(truth), np.arange(39).astype(str)
+        offset = widening(zeros[:39], zeros[:39], truth[:39], zeros[:39] + 1, names, 0.9)
+        covered.append(np.mean(np.abs(truth[39]) <= offset))
+    # 200 draws of a share with deviation about .28: standard error .02; the promise is at least .9.
+    assert np.mean(covered) >= 0.9 - 0.04
+
+
+def test_an_interval_that_was_too_wide_is_narrowed_and_unmeasured_points_do_not_count() -> None:
+    truth = np.zeros((20, 10), np.float32)
+    mask = np.ones_like(truth)
+    mask[:, 5:] = 0
+    wild = truth + 100 * (1 - mask)
+    offset = widening(truth - 2, truth + 2, wild, mask, np.arange(20).astype(str), 0.9)
+    assert offset == -2
+
+
+def test_familiarity_is_high_inside_low_outside_and_even_for_new_members() -> None:
+    torch.manual_seed(0)
+    basis = torch.randn(5, 60)
+    inside = torch.randn(200, 5) @ basis + 0.1 * torch.randn(200, 60)
+    network = Familiarity(60, 8)
+    network.calibrate(inside[:100], np.arange(100).astype(str))
+    new = network(inside[100:])[:, 0]
+    assert 0.35 < float(new.median()) < 0.65  # about uniform: its median is .5, give or take .05
+    assert float(network(inside[100:] + 3 * torch.randn(100, 60)).max()) < 0.05
+    assert float(network(20 * torch.randn(50, 5) @ basis).median()) < 0.05
+
+
+def test_rendered_lines_stand_where_they_were_put() -> None:
+    renderer = LineRenderer(length=203, hop=8, reach=4, fwhm=(2.0, 12.0))
+    height = torch.zeros(1, renderer.lines)
+    height[0, 10] = 2.0
+    zero = torch.zeros_like(height)
+    spectrum = renderer(zero, height, zero, zero + 0.5)[0]
+    assert spectrum.shape == (203,)
+    middle = 10 * 8 + 3.5  # of the eleventh segment
+    points = torch.arange(203.0)
+    assert abs(float((spectrum * points).sum() / spectrum.sum()) - middle) < 0.01
+    assert 1.9 < float(spectrum.max()) <= 2.0
+    right = renderer(zero + 10, height, zero, zero + 0.5)[0]  # tanh(10) is 1: a whole hop to the right
+    assert abs(float((right * points).sum() / right.sum()) - middle - 8) < 0.3  # its tail is cut on one side
+
+
+def test_overlap_adding_equals_drawing_every_line_everywhere() -> None:
+    torch.manual_seed(1)
+    renderer = LineRenderer(length=96, hop=8, reach=6, fwhm=(2.0, 6.0))
+    position, width = torch.randn(2, renderer.lines), torch.randn(2, renderer.lines)
+    height, eta = torch.rand(2, renderer.lines), torch.zeros(2, renderer.lines)  # Gaussians end inside the window
+    from lineshape_training.lineshapes import profile
+
+    anchors = torch.arange(renderer.lines) * 8 + 3.5
+    center = anchors + torch.tanh(position) * 8
+    fwhm = 2.0 * 3.0 ** torch.sigmoid(width)
+    everywhere = height[..., None] * profile(torch.arange(96.0), center[..., None], fwhm[..., None], eta[..., None])
+    torch.testing.assert_close(renderer(position, height, width, eta), everywhere.sum(1), atol=1e-5, rtol=1e-5)
+
+
+def test_the_bank_keeps_areas_and_hats_interpolate() -> None:
+    spectrum = torch.zeros(1, 200)
+    spectrum[0, 100] = 1.0
+    found = LineShapeBank(0.0, (4.0, 12.0))(spectrum)
+    torch.testing.assert_close(found.sum(2), torch.ones(1, 2), atol=1e-5, rtol=0)
+    knots = hats(33, 8)
+    torch.testing.assert_close(knots.sum(0), torch.ones(33))
+    torch.testing.assert_close(torch.arange(5.0) * 8 @ knots, torch.arange(33.0))
+
+
+def test_scores_equal_numpy_over_the_measured_points() -> None:
+    rng = np.random.default_rng(2)
+    a, b = (torch.from_numpy(rng.normal(size=(3, 50)).astype(np.float32)) for _ in range(2))
+    mask = torch.ones(3, 50)
+    mask[:, 30:] = 0
+    for row in range(3):
+        x, y = a[row, :30].numpy(), b[row, :30].numpy()
+        assert abs(float(pearson(a, b, mask)[row]) - np.corrcoef(x, y)[0, 1]) < 1e-6
+        assert abs(float(rmse(a, b, mask)[row]) - np.sqrt(np.mean((x - y) ** 2))) < 1e-6
+    assert float(pearson(torch.ones(1, 9), torch.ones(1, 9), torch.ones(1, 9))) == 0
+
+
+def test_torch_normals_are_core_normals() -> None:
+    rows = noise.seeds(2**40 + 3, 20, first=2**33)
+    drawn = Normals(37, stream=noise.DETECTOR)(torch.from_numpy(rows))
+    # The same words; cos, sin and log of float32 differ by a unit in the last place between libraries.
+    np.testing.assert_allclose(drawn.numpy(), noise.normals(rows, 37, noise.DETECTOR), atol=1e-6)

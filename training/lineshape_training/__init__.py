@@ -1,0 +1,1 @@
+"""Data sets, generator families, the fitting loop."""

@@ -1,0 +1,103 @@
+"""Line shapes as layers: a fixed bank of filters that finds lines, and a renderer that draws them.
+
+Both work in grid points. The bank is the line-shape prior of the source modality, the renderer that of the target.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lineshape_training.lineshapes import profile
+
+
+class LineShapeBank(nn.Module):
+    """Convolve spectra with unit-area lines of several widths; nothing in it is learned.
+
+    Parameters
+    ----------
+    eta : float
+        Lorentzian fraction of the source modality's lines.
+    widths : tuple of float
+        FWHM of each filter, in grid points.
+    """
+
+    kernels: Tensor
+
+    def __init__(self, eta: float, widths: tuple[float, ...]) -> None:
+        super().__init__()
+        self.reach = int(2 * max(widths))
+        x = torch.arange(-self.reach, self.reach + 1.0)
+        kernels = profile(x, torch.zeros(1), torch.tensor(widths)[:, None], eta)
+        self.register_buffer("kernels", (kernels / kernels.sum(1, keepdim=True))[:, None], persistent=False)
+
+    def forward(self, spectra: Float[Tensor, "n L"]) -> Float[Tensor, "n widths L"]:
+        """One smoothed copy of each spectrum for each width."""
+        return F.conv1d(spectra[:, None], self.kernels, padding=self.reach)
+
+
+class LineRenderer(nn.Module):
+    """Draw one line near each anchor of a regular row of anchors, and add them up.
+
+    A line is drawn on the anchor's own segment and `reach` segments on either side, so the cost grows with the number
+    of points and not with its product with the number of lines.
+
+    Parameters
+    ----------
+    length : int
+        Points of the spectrum.
+    hop : int
+        Points from anchor to anchor.
+    reach : int
+        Segments of `hop` points drawn on either side.
+    fwhm : (low, high)
+        Narrowest and widest line, in grid points.
+    """
+
+    window: Tensor
+
+    def __init__(self, length: int, hop: int, reach: int, fwhm: tuple[float, float]) -> None:
+        super().__init__()
+        self.length, self.hop, self.reach, self.fwhm = length, hop, reach, fwhm
+        self.lines = -(-length // hop)
+        window = torch.arange(-reach * hop, (reach + 1) * hop) - (hop - 1) / 2  # seen from the anchor's middle
+        self.register_buffer("window", window, persistent=False)
+
+    def forward(
+        self,
+        position: Float[Tensor, "n lines"],
+        height: Float[Tensor, "n lines"],
+        width: Float[Tensor, "n lines"],
+        eta: Float[Tensor, "n lines"],
+    ) -> Float[Tensor, "n length"]:
+        """Spectra of the lines.
+
+        Parameters
+        ----------
+        position, width : any real numbers
+            Squeezed to at most one hop away from the anchor and into the range of `fwhm`.
+        height : not negative
+        eta : 0 to 1
+        """
+        low, high = self.fwhm
+        center = torch.tanh(position) * self.hop
+        fwhm = low * (high / low) ** torch.sigmoid(width)
+        drawn = height[..., None] * profile(self.window, center[..., None], fwhm[..., None], eta[..., None])
+        return self._overlap_added(drawn)
+
+    def _overlap_added(self, drawn: Float[Tensor, "n lines window"]) -> Float[Tensor, "n length"]:
+        n, segments = drawn.shape[0], 2 * self.reach + 1
+        pieces = drawn.reshape(n, self.lines, segments, self.hop)
+        padded = F.pad(pieces, (0, 0, 0, 0, self.reach, self.reach))
+        # Segment s of the spectrum gets piece j of anchor s + reach - j, which stands at s + 2 reach - j after padding.
+        shifted = [padded[:, segments - 1 - j : segments - 1 - j + self.lines, j] for j in range(segments)]
+        return torch.stack(shifted).sum(0).reshape(n, self.lines * self.hop)[:, : self.length]
+
+
+def hats(length: int, hop: int) -> Float[Tensor, "knots length"]:
+    """Linear interpolation from a knot every `hop` points to every point, as one matrix."""
+    knots = torch.arange(0, length + hop - 1, hop, dtype=torch.float32)
+    points = torch.arange(length, dtype=torch.float32)
+    return torch.clamp(1 - (points[None, :] - knots[:, None]).abs() / hop, min=0)

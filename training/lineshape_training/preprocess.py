@@ -1,0 +1,43 @@
+"""The intensity half of preprocessing as part of a network: the same text as `lineshape.preprocessing`, on tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import array_api_compat.torch as xp
+from jaxtyping import Float
+from torch import Tensor
+
+from lineshape.errors import RecipeError
+from lineshape.preprocessing import Step, forward, inverse
+
+
+def prepared(steps: Sequence[Step], values: Float[Tensor, "n L"], mask: Float[Tensor, "n L"]) -> Float[Tensor, "n L"]:
+    """Measured intensities as a network sees them; 0 where not measured."""
+    result: Tensor = forward(steps, xp, values, mask)[0]
+    return result
+
+
+def restored(steps: Sequence[Step], values: Float[Tensor, "n L"]) -> Float[Tensor, "n L"]:
+    """A network's intensities with the pointwise steps undone.
+
+    Scaling each spectrum by itself (SNV, min-max, ...) loses the scale, which a generated spectrum never had: it stays
+    in relative intensities, so those steps must come first.
+    """
+    pointwise = [step for step in steps if step.pointwise]
+    result: Tensor = inverse(pointwise, xp, values, [()] * len(pointwise))
+    return result
+
+
+def check_generated(steps: Sequence[Step], where: str) -> None:
+    """Refuse steps that a generated spectrum could not come back through.
+
+    Raises
+    ------
+    RecipeError
+        If a step without an inverse is among them, or a scaling follows a pointwise step.
+    """
+    kinds = ["pointwise" if step.pointwise else "scaling" for step in steps]
+    if not all(step.invertible for step in steps) or kinds != sorted(kinds, reverse=True):
+        raise RecipeError(f"{where}: generated spectra allow scaling steps (snv, min-max, ...) and then pointwise ones "
+                          "(square-root, log1p), in that order")  # fmt: skip

@@ -1,0 +1,151 @@
+"""A run: the folder that holds one fit, from its first step to its weights.
+
+run.json            recipe, data fingerprint, seed, versions: written first, compared on resume
+fold-K/, final/     checkpoint.pt (to go on after a kill), scores.json, step-N.safetensors (evaluated weights)
+weights.safetensors the fitted network
+fitted.json         what the fit found: chosen step, scores, seconds, sizes
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from lineshape.errors import DataError, UsageError
+from lineshape.files import write_atomically
+from lineshape_training.families import family_of
+from lineshape_training.family import Trainable
+from lineshape_training.recipe import Recipe
+
+
+class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What decides a fit: two runs with the same RunSpec on one machine end in the same weights."""
+
+    recipe: Recipe
+    data: str
+    data_sha256: str
+    seed: int
+    spectra: int
+    groups: int
+    group_sha256: tuple[str, ...]  # hashes of the groups that were fitted on, so that a leak can be found later
+
+
+class Fitted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a fit found."""
+
+    steps: int
+    scores: dict[str, list[float]]
+    seconds: float
+    parameters: int
+    hardware: str
+    versions: dict[str, str]
+
+
+class Run:
+    """The folder of one fit.
+
+    Parameters
+    ----------
+    folder : Path
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+
+    @classmethod
+    def begin(cls, folder: Path, spec: RunSpec, resume: bool) -> Run:
+        """A new run, or an interrupted one of the same fit.
+
+        Raises
+        ------
+        UsageError
+            If the folder holds a run and `resume` is not set, or holds a run of another fit.
+        """
+        run = cls(folder)
+        if not run._path("run.json").exists():
+            run._write("run.json", spec)
+        elif not resume:
+            raise UsageError(f"{folder}: holds a run already; continue it with --resume, or choose another folder")
+        elif run.spec != spec:
+            raise UsageError(f"{folder}: holds a run with another recipe, data or seed; choose another folder")
+        return run
+
+    @property
+    def spec(self) -> RunSpec:
+        """What decided the fit."""
+        spec: RunSpec = self._read("run.json", RunSpec)
+        return spec
+
+    @property
+    def fitted(self) -> Fitted:
+        """What the fit found."""
+        fitted: Fitted = self._read("fitted.json", Fitted)
+        return fitted
+
+    def part(self, name: str) -> Path:
+        """The folder of one network's fit."""
+        folder = self._path(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def finish(self, network: Trainable, fitted: Fitted) -> None:
+        """Write the fitted network and what was found."""
+        save_weights(network, self._path("weights.safetensors"))
+        self._write("fitted.json", fitted)
+
+    def network(self) -> Trainable:
+        """The fitted network, ready to be exported.
+
+        Raises
+        ------
+        DataError
+            If the fit has not ended.
+        """
+        if not self._path("fitted.json").exists():
+            raise DataError(f"{self.folder}: the fit has not ended; continue it with `lineshape fit ... --resume`")
+        recipe = self.spec.recipe
+        network: Trainable = family_of(recipe.family).network(recipe)
+        load_weights(network, self._path("weights.safetensors"))
+        return network.eval()
+
+    @property
+    def weights(self) -> bytes:
+        """The fitted weights as safetensors."""
+        return self._path("weights.safetensors").read_bytes()
+
+    @property
+    def weights_sha256(self) -> str:
+        """What identifies the fitted weights."""
+        return sha256(self.weights).hexdigest()
+
+    def _path(self, name: str) -> Path:
+        return self.folder / name
+
+    def _write(self, name: str, content: Any) -> None:  # noqa: ANN401
+        write_atomically(self._path(name), msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
+
+    def _read(self, name: str, kind: Any) -> Any:  # noqa: ANN401
+        try:
+            return msgspec.json.decode(self._path(name).read_bytes(), type=kind)
+        except OSError:
+            raise DataError(f"{self.folder}: no {name} there; a run is made by `lineshape fit`") from None
+        except msgspec.MsgspecError as error:
+            raise DataError(f"{self._path(name)}: {error}") from None
+
+
+def save_weights(network: torch.nn.Module, path: Path) -> None:
+    """Write parameters and buffers, all of them or none."""
+    write_atomically(path, save_tensors({name: value.contiguous() for name, value in network.state_dict().items()}))
+
+
+def load_weights(network: torch.nn.Module, path: Path) -> None:
+    """Read parameters and buffers."""
+    state: dict[str, Tensor] = load_tensors(path.read_bytes())
+    network.load_state_dict(state)

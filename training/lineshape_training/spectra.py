@@ -1,0 +1,89 @@
+"""Tables of spectra to fit on: values on one grid, a mask, and the groups that must never be split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Float32, Shaped
+from numpy.typing import NDArray
+
+from lineshape.axis import SpectralAxis
+from lineshape.errors import DataError
+
+Names: TypeAlias = Shaped[np.ndarray, " n"]  # strings, one for each spectrum
+
+
+@dataclass(frozen=True, eq=False)
+class SpectraTable:
+    """Spectra on one axis.
+
+    Parameters
+    ----------
+    values : float32 [n, L]
+        Measured intensities, 0 where not measured.
+    mask : float32 [n, L]
+        1 where measured.
+    axis : SpectralAxis [L]
+    group : str [n]
+        The independent unit (patient, biological replicate, mineral); never on both sides of a split.
+    identity : str [n]
+        The specimen, at most as wide as its group (a RRUFF id, say).
+    label : str [n] or None
+        The class, where there is one.
+    """
+
+    values: Float32[np.ndarray, "n L"]
+    mask: Float32[np.ndarray, "n L"]
+    axis: SpectralAxis
+    group: Names
+    identity: Names
+    label: Names | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.values)
+        if self.values.shape != (n, len(self.axis)) or self.mask.shape != self.values.shape:
+            raise DataError(
+                f"values {self.values.shape} and mask {self.mask.shape} do not fit an axis of {len(self.axis)}"
+            )
+        for name in ("group", "identity", "label"):
+            column = getattr(self, name)
+            if column is not None and column.shape != (n,):
+                raise DataError(f"{name} has {len(column)} entries for {n} spectra")
+        if not np.isfinite(self.values).all():
+            row = int(np.argmin(np.isfinite(self.values).all(axis=1)))
+            raise DataError(f"spectrum {row} ({self.identity[row]}) holds a value that is not a finite number")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def rows(self, index: NDArray[np.intp]) -> SpectraTable:
+        """The spectra at `index`, in that order."""
+        label = None if self.label is None else self.label[index]
+        return replace(self, values=self.values[index], mask=self.mask[index], group=self.group[index],
+                       identity=self.identity[index], label=label)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class PairTable:
+    """Spectra of the same specimens in two modalities: row i of `source` belongs to row i of `target`."""
+
+    source: SpectraTable
+    target: SpectraTable
+
+    def __post_init__(self) -> None:
+        if not np.array_equal(self.source.identity, self.target.identity):
+            raise DataError("source and target must list the same specimens in the same order")
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @property
+    def group(self) -> Names:
+        """The independent unit of each pair."""
+        return self.source.group
+
+    def rows(self, index: NDArray[np.intp]) -> PairTable:
+        """The pairs at `index`, in that order."""
+        return PairTable(self.source.rows(index), self.target.rows(index))
