@@ -5,14 +5,14 @@
 #   serving-gpu  the same on an NVIDIA GPU       docker run --gpus all -v "$PWD:/bundles:ro" -p 3000:3000 IMAGE
 #   training     every room: fit, export, run    docker run -v "$PWD:/work" IMAGE fit RECIPE --data FILE --out RUN
 #
-# They run as an ordinary user (any number will do) and write nothing but /tmp, and /work where a person mounts it:
-# --read-only --tmpfs /tmp --cap-drop ALL is how to run them. Nothing is compiled: every package comes as a wheel.
-# Another package index, a certificate or a choice of torch (the default index gives the CUDA one) comes in a pip.conf:
+# They run as an ordinary user (any number will do: -u "$(id -u)" where they write to /work) and need no more than
+# --read-only --tmpfs /tmp --cap-drop ALL. Nothing is compiled: every package comes as a wheel.
+# Another package index, or a choice of torch (the default index gives the CUDA one), comes in a pip.conf:
 # --secret id=pip,src=pip.conf. Podman and buildah keep the health check only with --format docker.
 
 ARG BASE_IMAGE=python:3.11-slim
 
-# ---- built here, left behind ------------------------------------------------------------------------------------------
+# ---- built here, left behind -----------------------------------------------------------------------------------------
 FROM ${BASE_IMAGE} AS wheel
 WORKDIR /src
 COPY . .
@@ -29,22 +29,30 @@ COPY --from=wheel /dist /dist
 
 FROM packages AS edge-packages
 RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip,target=/etc/pip.conf \
-    python3 -m pip install "$(ls /dist/*.whl)[edge,plot,baseline]"
+    python3 -m pip install "$(ls /dist/*.whl)[edge,plot,baseline]" \
+    && find /opt/lineshape -type d -name tests -prune -exec rm -r {} +
 
 FROM packages AS serving-packages
 RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip,target=/etc/pip.conf \
-    python3 -m pip install "$(ls /dist/*.whl)[serving]"
+    python3 -m pip install "$(ls /dist/*.whl)[serving]" \
+    && find /opt/lineshape -type d -name tests -prune -exec rm -r {} +
 
+# CUDA and cuDNN come as wheels too, so the GPU image stands on the same Python as the others; the host gives the driver
 FROM packages AS serving-gpu-packages
 RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip,target=/etc/pip.conf \
-    python3 -m pip install "$(ls /dist/*.whl)[serving-gpu]"
+    python3 -m pip install "$(ls /dist/*.whl)[serving-gpu]" "onnxruntime-gpu[cuda,cudnn]" \
+    && find /opt/lineshape -type d -name tests -prune -exec rm -r {} +
 
 FROM packages AS training-packages
 RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip,target=/etc/pip.conf \
-    python3 -m pip install "$(ls /dist/*.whl)[all]"
+    python3 -m pip install "$(ls /dist/*.whl)[all]" \
+    && find /opt/lineshape -type d -name tests -prune -exec rm -r {} +
 
-# ---- what every image is ----------------------------------------------------------------------------------------------
+# ---- what every image is ---------------------------------------------------------------------------------------------
 FROM ${BASE_IMAGE} AS runtime
+# slim Pythons come without their bytecode, and nobody may write it later: that costs each start a second
+RUN python3 -m compileall -q -x '/(tests?|site-packages|dist-packages)/' \
+    "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 ENV PATH=/opt/lineshape/bin:$PATH \
     HOME=/tmp \
     BENTOML_HOME=/tmp/bentoml \
@@ -54,10 +62,24 @@ ENV PATH=/opt/lineshape/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 WORKDIR /work
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Lineshape" \
+      org.opencontainers.image.description="Generative models of spectra: train, seal into one bundle, serve" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 USER 10001:10001
 ENTRYPOINT ["lineshape"]
 
-# ---- the images -------------------------------------------------------------------------------------------------------
+FROM runtime AS service
+EXPOSE 3000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["python3", "-Ic", \
+    "from http.client import HTTPConnection; c = HTTPConnection('127.0.0.1', 3000, timeout=2); \
+     c.request('GET', '/v2/health/ready'); exit(c.getresponse().status != 200)"]
+CMD ["serve", "/bundles", "--host", "0.0.0.0", "--port", "3000"]
+
+# ---- the images ------------------------------------------------------------------------------------------------------
 FROM runtime AS edge
 COPY --from=edge-packages /opt/lineshape /opt/lineshape
 CMD ["doctor"]
@@ -66,11 +88,14 @@ FROM runtime AS training
 COPY --from=training-packages /opt/lineshape /opt/lineshape
 CMD ["--help"]
 
-FROM runtime AS serving-any
-EXPOSE 3000
-HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
-    CMD ["python3", "-ISc", "from http.client import HTTPConnection as C; c = C('127.0.0.1', 3000, timeout=2); c.request('GET', '/v2/health/ready'); exit(c.getresponse().status != 200)"]
-CMD ["serve", "/bundles", "--host", "0.0.0.0", "--port", "3000"]
+FROM service AS serving-gpu
+COPY --from=serving-gpu-packages /opt/lineshape /opt/lineshape
+USER root
+RUN find /opt/lineshape -path '*/nvidia/*' -name lib -type d > /etc/ld.so.conf.d/lineshape.conf && ldconfig
+USER 10001:10001
+ENV NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+CMD ["serve", "/bundles", "--host", "0.0.0.0", "--port", "3000", "--device", "cuda"]
 
-FROM serving-any AS serving
+FROM service AS serving
 COPY --from=serving-packages /opt/lineshape /opt/lineshape

@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 if TYPE_CHECKING:
+    from lineshape.spectrum import Spectrum
     from lineshape_edge.model import Model
     from lineshape_edge.tasks import Transferred
 
@@ -59,6 +60,8 @@ def transfer(
 
     if len(files) > 1 and out.suffix:
         raise UsageError(f"{len(files)} files need a folder to write to; {out} looks like a file")
+    if len({file.stem for file in files}) < len(files):
+        raise UsageError("two of the files have the same name, so one estimate would replace another; do them apart")
     if len(files) > 1 and plot:
         raise UsageError("--plot draws one spectrum; give one file")
     model = _open(path, device)
@@ -124,11 +127,10 @@ def _open(path: Path, device: str) -> Model:
 
 
 def _transfer_file(model: Model, file: Path, out: Path, plot: Path | None) -> None:
-    from lineshape.readers import read_spectrum
     from lineshape.writers import write_table
     from lineshape_edge.tasks import transfer as estimate
 
-    source = read_spectrum(file, model.manifest.axes["source"].modality)
+    source = _read(file, model.manifest.axes["source"].modality)
     (found,) = estimate(model, [source])
     columns = {"intensity": found.intensities, "lower": found.lower, "upper": found.upper}
     notes = {"notes": " ".join(source.notes)} if source.notes else {}
@@ -139,6 +141,17 @@ def _transfer_file(model: Model, file: Path, out: Path, plot: Path | None) -> No
         from lineshape_edge.plot import plot_transfer
 
         plot_transfer(plot, source, found, f"{file.name}: familiarity {found.familiarity:.2f}")
+
+
+def _read(file: Path, modality: str) -> Spectrum:
+    """The spectrum as the file describes it; where it does not say what it holds, the bundle's source."""
+    from lineshape.errors import ReadError
+    from lineshape.readers import read_spectrum
+
+    try:
+        return read_spectrum(file)
+    except ReadError:
+        return read_spectrum(file, modality)
 
 
 def _summary(file: Path, out: Path, found: Transferred) -> str:

@@ -41,7 +41,7 @@ def plot_samples(path: Path, axis: SpectralAxis, spectra: NDArray[np.float32], t
         panel.plot(axis.values, spectrum, color=ESTIMATED, linewidth=0.9)
         panel.set_xlim(axis.low, axis.high)
         panel.tick_params(labelbottom=panel is panels[-1])
-    panels[-1].set_xlabel(f"{NAMES.get(axis.modality, axis.modality)}, {UNITS.get(axis.unit, axis.unit)}")
+    panels[-1].set_xlabel(axis_title(axis), fontsize=9)
     figure.supylabel("Relative intensity", fontsize=9)
     figure.suptitle(f"{title}: first {len(shown)} of {len(spectra)}", fontsize=10)
     figure.savefig(path, dpi=150)
@@ -59,7 +59,12 @@ def _figure(path: Path, panels: int, height: float = 2.4) -> tuple[Any, Any]:
     return figure, axes
 
 
+def axis_title(axis: SpectralAxis) -> str:
+    """Modality and unit, as they stand under a plot."""
+    return f"{NAMES.get(axis.modality, axis.modality)}, {UNITS.get(axis.unit, axis.unit)}"
+
+
 def _label(panel: Any, axis: SpectralAxis, what: str) -> None:  # noqa: ANN401
     panel.set_xlim(axis.low, axis.high)
-    panel.set_xlabel(f"{NAMES.get(axis.modality, axis.modality)}, {UNITS.get(axis.unit, axis.unit)}", fontsize=9)
+    panel.set_xlabel(axis_title(axis), fontsize=9)
     panel.set_ylabel(f"Intensity, {what}", fontsize=9)

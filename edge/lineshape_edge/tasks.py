@@ -83,8 +83,8 @@ def transfer(model: Model, spectra: Sequence[Spectrum]) -> list[Transferred]:
     inputs = {"source": np.stack([row[0] for row in rows]), "mask": np.stack([row[1] for row in rows])}
     outputs = _in_batches(model, inputs)
     axis = model.manifest.axis("spectrum")
-    rows = zip(outputs["spectrum"], outputs["lower"], outputs["upper"], outputs["familiarity"][:, 0], strict=True)
-    return [Transferred(axis, spectrum, lower, upper, float(known)) for spectrum, lower, upper, known in rows]
+    found = zip(outputs["spectrum"], outputs["lower"], outputs["upper"], outputs["familiarity"][:, 0], strict=True)
+    return [Transferred(axis, spectrum, lower, upper, float(known)) for spectrum, lower, upper, known in found]
 
 
 def gridded(model: Model, spectrum: Spectrum) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -40,13 +40,21 @@ def serve(
         raise MissingExtra("serving a bundle", "serving")
     from lineshape_serving.settings import Settings
 
-    settings = Settings.given(tuple(str(bundle.absolute()) for bundle in bundles), threads, device)
+    given = tuple(str(bundle.absolute()) for path in bundles for bundle in _each(path))
+    settings = Settings.given(given, threads, device)
     environment = settings.to_environment()
     names = _accepted(settings)
     address = _free(host, port)
     os.environ.update(_quiet(port) | environment)
     typer.echo(f"lineshape: serving {', '.join(names)} at {address} (Ctrl+C ends it)", err=True)
     _become_bentoml(host, port)
+
+
+def _each(path: Path) -> list[Path]:
+    """The bundle at `path`, or every bundle of a folder that is none itself."""
+    if path.is_dir() and not (path / "bundle.json").exists():
+        return sorted(path.glob("*.lineshape")) or [path]
+    return [path]
 
 
 def _accepted(settings: Settings) -> tuple[str, ...]:

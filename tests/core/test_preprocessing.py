@@ -6,6 +6,7 @@ import array_api_compat.torch as torch_namespace
 import msgspec
 import numpy as np
 import pytest
+import scipy.ndimage
 import scipy.signal
 import torch
 from hypothesis import given, settings
@@ -25,6 +26,7 @@ from lineshape.preprocessing import (
     SavitzkyGolay,
     SquareRoot,
     Step,
+    TopHat,
     Vector,
     forward,
     inverse,
@@ -34,7 +36,17 @@ from lineshape.spectrum import Spectrum
 
 L = 31
 REFERENCE = tuple(np.sin(np.arange(L) / 4).tolist())
-STEPS: list[Step] = [SNV(), MinMax(), Area(), Vector(), MSC(REFERENCE), SquareRoot(), Log1p(), SavitzkyGolay(7, 2)]
+STEPS: list[Step] = [
+    SNV(),
+    MinMax(),
+    Area(),
+    Vector(),
+    MSC(REFERENCE),
+    SquareRoot(),
+    Log1p(),
+    SavitzkyGolay(7, 2),
+    TopHat(9),
+]
 
 spectra = hnp.arrays(np.float64, (3, L), elements=st.floats(-1e4, 1e4).map(lambda x: round(x, 3)))
 masks = hnp.arrays(np.float64, (3, L), elements=st.sampled_from([0.0, 1.0]))
@@ -94,12 +106,35 @@ def test_savitzky_golay_equals_scipy(window: int, degree: int, derivative: int) 
     np.testing.assert_array_equal(ours[:, :half], edge)
 
 
+@pytest.mark.parametrize("window", [3, 5, 13, 29])
+def test_the_top_hat_equals_scipy(window: int) -> None:
+    x = np.random.default_rng(2).normal(size=(2, L)).cumsum(1)
+    ours, _ = forward([TopHat(window)], np, x, np.ones_like(x))
+    for row in range(2):
+        eroded = scipy.ndimage.minimum_filter1d(x[row], window, mode="constant", cval=1e38)
+        opened = scipy.ndimage.maximum_filter1d(eroded, window, mode="constant", cval=-1e38)
+        assert np.array_equal(ours[row], x[row] - opened)
+
+
+def test_the_top_hat_takes_a_background_and_leaves_a_line() -> None:
+    points = np.arange(400.0)
+    line = 5 * np.exp(-(((points - 200) / 4) ** 2))
+    lifted = line + 100 + 0.2 * points
+    hat, _ = forward([TopHat(101)], np, lifted[None], np.ones((1, 400)))
+    # A slope leaves at most its rise over the window; the line keeps its height but for that.
+    assert np.abs(hat[0] - line).max() < 0.2 * 101
+    flat, _ = forward([TopHat(101)], np, line[None] + 100, np.ones((1, 400)))
+    np.testing.assert_allclose(flat[0], line, atol=1e-6)
+
+
 def test_a_smoothed_spectrum_has_no_way_back() -> None:
     y, states = forward([SavitzkyGolay(5)], np, np.ones((1, L)), np.ones((1, L)))
     with pytest.raises(UsageError, match="SavitzkyGolay has no inverse"):
         inverse([SavitzkyGolay(5)], np, y, states)
     with pytest.raises(UsageError, match="odd window"):
         SavitzkyGolay(4)
+    with pytest.raises(UsageError, match="odd window"):
+        TopHat(10)
 
 
 def test_a_constant_spectrum_becomes_finite_numbers() -> None:

@@ -8,6 +8,7 @@ import torch
 from lineshape import noise
 from lineshape_training.conformal import widening
 from lineshape_training.familiarity import Familiarity
+from lineshape_training.lineshapes import profile
 from lineshape_training.peaks import LineRenderer, LineShapeBank, hats
 from lineshape_training.scores import pearson, rmse
 from lineshape_training.seeded import Normals
@@ -71,8 +72,6 @@ def test_overlap_adding_equals_drawing_every_line_everywhere() -> None:
     renderer = LineRenderer(length=96, hop=8, reach=6, fwhm=(2.0, 6.0))
     position, width = torch.randn(2, renderer.lines), torch.randn(2, renderer.lines)
     height, eta = torch.rand(2, renderer.lines), torch.zeros(2, renderer.lines)  # Gaussians end inside the window
-    from lineshape_training.lineshapes import profile
-
     anchors = torch.arange(renderer.lines) * 8 + 3.5
     center = anchors + torch.tanh(position) * 8
     fwhm = 2.0 * 3.0 ** torch.sigmoid(width)
@@ -80,11 +79,17 @@ def test_overlap_adding_equals_drawing_every_line_everywhere() -> None:
     torch.testing.assert_close(renderer(position, height, width, eta), everywhere.sum(1), atol=1e-5, rtol=1e-5)
 
 
-def test_the_bank_keeps_areas_and_hats_interpolate() -> None:
-    spectrum = torch.zeros(1, 200)
-    spectrum[0, 100] = 1.0
-    found = LineShapeBank(0.0, (4.0, 12.0))(spectrum)
-    torch.testing.assert_close(found.sum(2), torch.ones(1, 2), atol=1e-5, rtol=0)
+def test_the_bank_is_a_convolution_with_lines_and_then_a_mean_over_cells() -> None:
+    torch.manual_seed(2)
+    spectra, widths = torch.randn(3, 203), (4.0, 12.0)
+    x = torch.arange(-24, 25.0)
+    lines = torch.stack([profile(x, torch.zeros(1), torch.tensor([w]), 0.0) for w in widths])
+    smooth = torch.nn.functional.conv1d(spectra[:, None], (lines / lines.sum(1, keepdim=True))[:, None], padding=24)
+    whole = smooth[:, :, :200].unflatten(2, (25, 8)).mean(3)
+    torch.testing.assert_close(LineShapeBank(0.0, widths, 8)(spectra)[:, :, :25], whole, atol=1e-5, rtol=1e-5)
+
+
+def test_hats_interpolate() -> None:
     knots = hats(33, 8)
     torch.testing.assert_close(knots.sum(0), torch.ones(33))
     torch.testing.assert_close(torch.arange(5.0) * 8 @ knots, torch.arange(33.0))

@@ -9,6 +9,14 @@ from typing import Annotated
 import msgspec
 import typer
 
+bench = typer.Typer(no_args_is_help=True)
+
+
+@bench.callback()  # without one, typer would take a single verb for the whole group
+def _bench() -> None:
+    """Measure, each peer in the same run."""
+
+
 Json = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
 
 
@@ -30,10 +38,12 @@ def fit(
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     devices: Annotated[int, typer.Option(help="Devices to share the batch; start with torchrun.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads; more help large networks only.")] = 1,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
 ) -> None:
     """Fit one generator family to a table of spectra."""
+    import torch
     from lightning.fabric import Fabric
     from tqdm import tqdm
 
@@ -42,6 +52,7 @@ def fit(
 
     plan = load(recipe)
     table = loading.load_table(data, plan, seed)
+    torch.set_num_threads(threads)  # two threads wait for each other wherever something else runs beside them
     fabric = Fabric(accelerator=device, devices=devices, precision=plan.fit.precision)
     fabric.launch()
     with tqdm(total=fitting.total_steps(plan), desc=plan.name, unit="step", file=sys.stderr) as bar:
@@ -52,6 +63,42 @@ def fit(
         f"{out}: {plan.family} with {found.parameters:,} parameters, {len(table)} spectra of {run.spec.groups} groups, "
         f"{found.steps} steps chosen on held-out groups, {found.seconds:.0f} s"
     )
+
+
+@bench.command("transfer")
+def bench_transfer(
+    recipe: Annotated[str, typer.Argument(help="The name of a transfer recipe, or a TOML file.")],
+    data: Annotated[str, typer.Option(help="An npz file of pairs, or 'embedded'.")],
+    protocol: Annotated[list[str], typer.Option(help="random, id or mineral; may be given several times.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Results file to add to.")] = Path("build/transfer.json"),
+    work: Annotated[Path, typer.Option(help="Folder of the folds' fits; those that are there are kept.")] = Path(
+        "build/bench/transfer"
+    ),
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Transfer on pairs, specimens or minerals that were held out, beside its baselines (10 folds)."""
+    import torch
+    from tqdm import tqdm
+
+    from lineshape.errors import UsageError
+    from lineshape_training import loading, results, transfer_bench
+    from lineshape_training.recipe import load
+    from lineshape_training.spectra import PairTable
+
+    torch.set_num_threads(1)
+    plan = load(recipe)
+    table = loading.load_table(data, plan, seed)
+    if not isinstance(table, PairTable) or not set(protocol) <= {"random", "id", "mineral"}:
+        raise UsageError("bench transfer takes a transfer recipe, and the protocols random, id and mineral")
+    direction = f"{plan.axes['source'].modality}-{plan.axes['spectrum'].modality}"
+    with tqdm(total=len(protocol) * transfer_bench.FOLDS, desc=direction, unit="fold", file=sys.stderr) as bar:
+        for name in protocol:
+            found = transfer_bench.bench(plan, table, name, work / direction, seed, bar.update)  # type: ignore[arg-type]
+            results.record(out, direction, {name: found})
+            for method, figures in {"lineshape": found, **found["baselines"]}.items():
+                mean, error = figures["pearson_mean"], figures["rmse"]
+                typer.echo(f"{direction} {name:<8} {method:<18} Pearson {mean.value:.3f} ({mean.low:.3f} to "
+                           f"{mean.high:.3f}), RMSE {error.value:.3f}")  # fmt: skip
 
 
 def demo(

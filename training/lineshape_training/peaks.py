@@ -14,7 +14,9 @@ from lineshape_training.lineshapes import profile
 
 
 class LineShapeBank(nn.Module):
-    """Convolve spectra with unit-area lines of several widths; nothing in it is learned.
+    """Convolve spectra with unit-area lines of several widths, and take means over cells; nothing in it is learned.
+
+    Convolving and averaging are one convolution, so nothing is computed that the mean would throw away.
 
     Parameters
     ----------
@@ -22,20 +24,27 @@ class LineShapeBank(nn.Module):
         Lorentzian fraction of the source modality's lines.
     widths : tuple of float
         FWHM of each filter, in grid points.
+    cell : int
+        Grid points of a cell.
     """
 
     kernels: Tensor
 
-    def __init__(self, eta: float, widths: tuple[float, ...]) -> None:
+    def __init__(self, eta: float, widths: tuple[float, ...], cell: int) -> None:
         super().__init__()
-        self.reach = int(2 * max(widths))
+        self.reach, self.cell = int(2 * max(widths)), cell
         x = torch.arange(-self.reach, self.reach + 1.0)
-        kernels = profile(x, torch.zeros(1), torch.tensor(widths)[:, None], eta)
-        self.register_buffer("kernels", (kernels / kernels.sum(1, keepdim=True))[:, None], persistent=False)
+        lines = profile(x, torch.zeros(1), torch.tensor(widths)[:, None], eta)
+        averaged = F.conv1d(
+            (lines / lines.sum(1, keepdim=True))[:, None], torch.ones(1, 1, cell) / cell, padding=cell - 1
+        )
+        self.register_buffer("kernels", averaged, persistent=False)
 
-    def forward(self, spectra: Float[Tensor, "n L"]) -> Float[Tensor, "n widths L"]:
-        """One smoothed copy of each spectrum for each width."""
-        return F.conv1d(spectra[:, None], self.kernels, padding=self.reach)
+    def forward(self, spectra: Float[Tensor, "n L"]) -> Float[Tensor, "n widths cells"]:
+        """One smoothed copy of each spectrum for each width; the last cell is filled up with zeros."""
+        missing = -spectra.shape[1] % self.cell
+        padded = F.pad(spectra, (self.reach, self.reach + missing))
+        return F.conv1d(padded[:, None], self.kernels, stride=self.cell)
 
 
 class LineRenderer(nn.Module):
@@ -88,12 +97,16 @@ class LineRenderer(nn.Module):
         return self._overlap_added(drawn)
 
     def _overlap_added(self, drawn: Float[Tensor, "n lines window"]) -> Float[Tensor, "n length"]:
+        """Piece j of anchor a belongs to segment a + j - reach: shift piece j by j segments, and add.
+
+        Rows that are padded, flattened and read again one segment shorter have each moved one segment further.
+        """
         n, segments = drawn.shape[0], 2 * self.reach + 1
-        pieces = drawn.reshape(n, self.lines, segments, self.hop)
-        padded = F.pad(pieces, (0, 0, 0, 0, self.reach, self.reach))
-        # Segment s of the spectrum gets piece j of anchor s + reach - j, which stands at s + 2 reach - j after padding.
-        shifted = [padded[:, segments - 1 - j : segments - 1 - j + self.lines, j] for j in range(segments)]
-        return torch.stack(shifted).sum(0).reshape(n, self.lines * self.hop)[:, : self.length]
+        width = self.lines + segments
+        pieces = drawn.reshape(n, self.lines, segments, self.hop).transpose(1, 2)
+        flat = F.pad(pieces, (0, 0, 0, segments)).reshape(n, segments * width, self.hop)
+        shifted = flat[:, : segments * (width - 1)].reshape(n, segments, width - 1, self.hop)
+        return shifted.sum(1)[:, self.reach : self.reach + self.lines].reshape(n, -1)[:, : self.length]
 
 
 def hats(length: int, hop: int) -> Float[Tensor, "knots length"]:

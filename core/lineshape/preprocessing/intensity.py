@@ -154,6 +154,44 @@ class SavitzkyGolay(IntensityStep, frozen=True, tag="savitzky-golay", tag_field=
         return xp.where(whole, filtered, x if self.derivative == 0 else xp.zeros_like(x)), ()
 
 
+class TopHat(IntensityStep, frozen=True, tag="top-hat", tag_field="step"):
+    """Subtract what is wider than a window: the morphological white top-hat (Perez-Pueyo et al., 2010).
+
+    A background of fluorescence goes, lines narrower than the window stay. It is made of minima and maxima alone, so
+    it runs inside the graph and needs no library at the edge. What was not measured ends the window.
+
+    Parameters
+    ----------
+    window : int
+        Odd number of points, some three times the widest line.
+    """
+
+    window: int
+    invertible: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.window % 2 == 0 or self.window < 3:
+            raise UsageError(f"a top-hat needs an odd window of at least 3 points; got {self.window}")
+
+    def forward(self, xp: Namespace, x: Array, mask: Array) -> tuple[Array, State]:
+        """x less its opening (the maximum over the window of the minimum over the window)."""
+        unmeasured = xp.full_like(x, _LARGEST)
+        eroded = self._lowest(xp, xp.where(mask > 0, x, unmeasured))
+        opened = -self._lowest(xp, -xp.where(mask > 0, eroded, -unmeasured))
+        return xp.where(mask > 0, x - opened, xp.zeros_like(x)), ()
+
+    def _lowest(self, xp: Namespace, x: Array) -> Array:
+        """Minimum over the window around each point, in a logarithmic number of passes."""
+        half, length = self.window // 2, x.shape[-1]
+        edge = xp.full_like(x[:, :1], _LARGEST) + xp.zeros_like(x[:, :half])
+        lowest, covered = xp.concat([edge, x, edge], axis=-1), 1
+        while covered < self.window:
+            step = min(covered, self.window - covered)
+            lowest = xp.minimum(lowest[:, :-step], lowest[:, step:])
+            covered += step
+        return lowest[:, :length]
+
+
 class SquareRoot(IntensityStep, frozen=True, tag="square-root", tag_field="step"):
     """Signed square root: evens out the variance of counts; a negative intensity keeps its sign."""
 
@@ -182,7 +220,7 @@ class Log1p(IntensityStep, frozen=True, tag="log1p", tag_field="step"):
         return _signed(xp, xp.expm1(xp.abs(y)), y)
 
 
-Step: TypeAlias = SNV | MinMax | Area | Vector | MSC | SavitzkyGolay | SquareRoot | Log1p
+Step: TypeAlias = SNV | MinMax | Area | Vector | MSC | SavitzkyGolay | TopHat | SquareRoot | Log1p
 
 _SMALLEST = 1e-12  # a spread below this is none: dividing by it would blow up rounding errors
 _LARGEST = 1e38  # above any intensity; the difference of two still fits float32

@@ -88,7 +88,7 @@ class Encoder(nn.Module):
     def __init__(self, config: SpectroGenConfig, length: int, shape: float, steps: tuple[Step, ...]) -> None:
         super().__init__()
         self.steps = steps
-        self.bank = LineShapeBank(shape, config.source_widths)
+        self.bank = LineShapeBank(shape, config.source_widths, POOL)
         self.features = (len(config.source_widths) + 1) * -(-length // POOL)
         self.body = nn.Sequential(
             nn.Dropout(config.dropout),
@@ -100,8 +100,9 @@ class Encoder(nn.Module):
 
     def see(self, source: Float[Tensor, "n L"], mask: Float[Tensor, "n L"]) -> Float[Tensor, "n F"]:
         """Features: what the filters find, cell by cell, and which cells were measured."""
-        found = torch.cat([self.bank(prepared(self.steps, source, mask)), mask[:, None]], dim=1)
-        return F.avg_pool1d(found, POOL, ceil_mode=True).flatten(1)
+        found = self.bank(prepared(self.steps, source, mask))
+        measured = F.avg_pool1d(mask[:, None], POOL, ceil_mode=True)
+        return torch.cat([found, measured], dim=1).flatten(1)
 
     def forward(self, features: Float[Tensor, "n F"]) -> tuple[Tensor, Tensor]:
         """Mean and log-variance [n, latent]."""

@@ -1,0 +1,54 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both install into .venv first, once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+export ORT_DISABLE_TELEMETRY := 1
+export BENTOML_DO_NOT_TRACK := true
+
+.PHONY: demo test check format results container clean help
+
+help:
+	@echo "make demo      the whole path on simulated minerals: fit, export, serve, report (build/demo)"
+	@echo "make test      lint, types, import rules and all tests"
+	@echo "make results   measure the README's figures on real spectra in DATA (resumable; about 1 h on 2 cores)"
+	@echo "make container build the serving image with podman, run it locked down, and call it"
+	@echo "make format    format the code"
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $(INSTALLED)
+
+demo: $(INSTALLED)
+	$(BIN)/lineshape demo --out build/demo
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy core edge training export serving scripts
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/pytest
+
+format: $(INSTALLED)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+DATA ?= ../shared/data
+BENCH := $(BIN)/lineshape bench transfer
+results: $(INSTALLED)
+	$(BENCH) raman-to-ir --data $(DATA)/rruff/raman_ir_pairs.npz --protocol random --protocol mineral -o docs/results/transfer.json
+	$(BENCH) raman-to-xrd --data $(DATA)/rruff/raman_xrd_pairs.npz --protocol random --protocol id --protocol mineral -o docs/results/transfer.json
+
+container: build/demo/raman-to-ir.lineshape  # needs podman and buildah
+	scripts/container.sh $<
+
+build/demo/raman-to-ir.lineshape:
+	$(MAKE) demo
+
+clean:
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,186 @@
+"""The verbs of the edge room, run as a user runs them: in a process, on files, with exit codes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from lineshape.axis import SpectralAxis
+from lineshape.bundle import unpack
+from lineshape.readers import read_spectra
+from lineshape.spectrum import Spectrum
+from lineshape.writers import write_spectrum
+from lineshape_edge import Model, sample, transfer
+from lineshape_edge.doctor import IDENTITY
+from lineshape_training.minerals import mineral_pairs
+
+
+def lineshape(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "lineshape", *map(str, words)], capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def measured() -> Spectrum:
+    table = mineral_pairs("raman", "ir", 1, seed=9).source
+    return Spectrum(table.values[3], table.axis, {"sample": str(table.identity[3])})
+
+
+def test_importing_the_edge_brings_in_nothing_heavy() -> None:
+    found = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", "import lineshape_edge, lineshape_edge.model"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in found.stderr.splitlines()}
+    assert "lineshape_edge" in imported
+    heavy = {"torch", "onnx", "onnxscript", "scipy", "sklearn", "starlette", "bentoml", "matplotlib", "lightning"}
+    assert not imported & heavy
+    lighter = subprocess.run(
+        [sys.executable, "-c", "import lineshape_edge, sys; print('onnxruntime' in sys.modules)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert lighter.stdout.strip() == "False"
+
+
+def test_transfer_writes_what_the_model_says_and_where_it_came_from(
+    transfer_bundle: Path, measured: Spectrum, tmp_path: Path
+) -> None:
+    write_spectrum(tmp_path / "measured.csv", measured)
+    done = lineshape("transfer", transfer_bundle, tmp_path / "measured.csv", "-o", tmp_path / "out.csv",
+                     "--plot", tmp_path / "out.png")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    model = Model.open(transfer_bundle)
+    (expected,) = transfer(model, [measured])
+    columns = {s.metadata["column"]: s for s in read_spectra(tmp_path / "out.csv")}
+    assert columns["intensity"].axis == expected.axis
+    for name in ("intensity", "lower", "upper"):
+        wanted = expected.intensities if name == "intensity" else getattr(expected, name)
+        assert np.array_equal(columns[name].intensities.astype(np.float32), wanted)
+    assert columns["intensity"].metadata["digest"] == model.digest
+    assert float(columns["intensity"].metadata["familiarity"]) == pytest.approx(expected.familiarity, abs=5e-5)
+    assert (expected.lower <= expected.intensities).all()
+    assert (expected.intensities <= expected.upper).all()
+    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_bad_file_among_good_ones_is_named_and_the_good_ones_are_done(
+    transfer_bundle: Path, measured: Spectrum, tmp_path: Path
+) -> None:
+    write_spectrum(tmp_path / "good.csv", measured)
+    infrared = Spectrum(np.ones(50), SpectralAxis.regular("ir", 400, 1000, 50))
+    write_spectrum(tmp_path / "infrared.csv", infrared)
+    far = Spectrum(np.ones(50), SpectralAxis.regular("raman", 3000, 4000, 50))
+    write_spectrum(tmp_path / "far.csv", far)
+    (tmp_path / "empty.txt").write_bytes(b"")
+    names = ["infrared.csv", "good.csv", "far.csv", "empty.txt", "missing.csv"]
+    done = lineshape("transfer", transfer_bundle, *(tmp_path / name for name in names), "-o", tmp_path / "out")
+    assert done.returncode == 1
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["good.csv"]
+    told = done.stderr.splitlines()
+    assert len(told) == 4
+    for line, name in zip(told, ["infrared.csv", "far.csv", "empty.txt", "missing.csv"], strict=True):
+        assert name in line
+    assert "'ir' does not go onto a grid of 'raman'" in told[0]
+    assert "does not reach the model's range" in told[1]
+
+
+def test_sample_writes_the_samples_of_a_seed(sample_bundle: Path, tmp_path: Path) -> None:
+    whole, part = tmp_path / "whole.csv", tmp_path / "part.npz"
+    assert lineshape("sample", sample_bundle, "-n", "5", "--seed", "7", "-o", whole).returncode == 0
+    assert lineshape("sample", sample_bundle, "-n", "2", "--seed", "7", "--first", "3", "-o", part).returncode == 0
+    expected = sample(Model.open(sample_bundle), 5, seed=7)
+    written = np.stack([s.intensities for s in read_spectra(whole)])
+    assert np.array_equal(written.astype(np.float32), expected)
+    # Another batch size may sum in another order: a few units in the last place of values near 1.
+    np.testing.assert_allclose([s.intensities for s in read_spectra(part)], expected[3:], atol=1e-5)
+
+
+def test_show_and_verify(sample_bundle: Path) -> None:
+    shown = lineshape("bundle", "show", sample_bundle, "--json")
+    content = json.loads(shown.stdout)
+    assert content["manifest"]["task"] == "sample"
+    assert set(content["manifest"]["graphs"]) == {"model", "noise"}
+    assert content["digest"] in lineshape("bundle", "verify", sample_bundle).stdout
+    assert (
+        "raman-vae-noise: noise FP32 [n, 16] -> spectrum FP32 [n, 1101]"
+        in lineshape("bundle", "show", sample_bundle).stdout
+    )
+
+
+def test_a_changed_bundle_is_refused_with_exit_code_3_by_every_verb(sample_bundle: Path, tmp_path: Path) -> None:
+    unpack(sample_bundle, tmp_path / "bundle")
+    content = bytearray((tmp_path / "bundle" / "model.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "bundle" / "model.onnx").write_bytes(content)
+    for verb in (["bundle", "verify"], ["bundle", "show"], ["sample", "-o", str(tmp_path / "out.csv")], ["serve"]):
+        done = lineshape(*verb, tmp_path / "bundle")
+        assert (done.returncode, "model.onnx: changed since the bundle was sealed" in done.stderr) == (3, True), verb
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_wrong_use_is_exit_code_2(sample_bundle: Path, transfer_bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    for words, why in [
+        (["sample", sample_bundle, "--label", "quartz", "-o", out], "has no classes"),
+        (["sample", sample_bundle, "--device", "tpu", "-o", out], "cpu or cuda"),
+        (["sample", sample_bundle, "-o", tmp_path / "out.xlsx"], "out.xlsx"),
+        (["transfer", transfer_bundle, "a.csv", "b.csv", "-o", out], "need a folder"),
+        (["no-such-verb"], "No such command"),
+    ]:
+        done = lineshape(*words)
+        assert done.returncode == 2, words
+        assert why in done.stderr, words
+    refused = lineshape("sample", transfer_bundle, "-o", out)
+    assert (refused.returncode, "for transfer, not for sample" in refused.stderr) == (3, True)
+
+
+def test_a_verb_without_its_packages_names_the_extra(tmp_path: Path) -> None:
+    """`-S` hides site-packages but for what is linked here: core's own dependencies."""
+    import msgspec
+    import typer
+
+    for package in (np, msgspec, typer):
+        folder = Path(str(package.__file__)).parent
+        for needed in folder.parent.glob("*"):
+            if not needed.name.lower().startswith(("onnx", "torch", "bentoml", "lightning", "matplotlib")):
+                target = tmp_path / needed.name
+                if not target.exists():
+                    target.symlink_to(needed)
+    code = "import sys; sys.path.insert(0, sys.argv.pop(1)); sys.argv[0] = 'lineshape'; import site; "
+    code += "[site.addsitedir(p) for p in sys.path[:1]]; from lineshape.cli import main; main()"
+    for verb, extra in [("bundle verify x.lineshape", "edge"), ("fit raman-vae --data embedded --out x", "training")]:
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", code, str(tmp_path), *verb.split()], capture_output=True, text=True
+        )
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.strip().endswith(f"pip install 'lineshape[{extra}]'"), done.stderr
+
+
+def test_doctor_tells_what_really_runs() -> None:
+    found = json.loads(lineshape("doctor", "--json").stdout)
+    assert found["device cpu"] == "runs"
+    assert found["device cuda"] == "runs" or found["device cuda"].startswith("no: ")
+    model = onnx.load_model_from_string(IDENTITY)
+    assert (model.ir_version, model.opset_import[0].version, model.graph.node[0].op_type) == (10, 20, "Identity")
+
+
+def test_every_spectrum_of_the_rruff_text_files_goes_through(
+    transfer_bundle: Path, shared_data: Path, tmp_path: Path
+) -> None:
+    files = sorted((shared_data / "rruff" / "text" / "raman").glob("*.txt"))
+    done = lineshape("transfer", transfer_bundle, *files, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    written = sorted((tmp_path / "out").glob("*.csv"))
+    assert len(written) == len(files) > 40
+    with written[0].open() as file:
+        rows = [row for row in csv.reader(file) if not row[0].startswith("#")]
+    assert rows[0] == ["wavenumber [cm-1]", "intensity", "lower", "upper"]
+    assert len(rows) == 702
+    shutil.rmtree(tmp_path / "out")

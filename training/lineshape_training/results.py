@@ -1,0 +1,73 @@
+"""Results with their intervals, and where they came from: what `docs/results` holds."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from lineshape.files import write_atomically
+from lineshape_training.spectra import Names
+
+DRAWS = 2000
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def bootstrapped(values: NDArray[Any], group: Names, statistic: Callable[[NDArray[Any]], float]) -> Interval:
+    """A statistic of spectra, with the percentile interval of resampled groups.
+
+    Parameters
+    ----------
+    values : float [n]
+    group : str [n]
+        Whole groups are drawn with replacement, for spectra of one group are not independent.
+    statistic : callable
+        Of the values of the drawn spectra.
+    """
+    rng = np.random.default_rng(0)
+    members = [np.flatnonzero(group == name) for name in np.unique(group)]
+    drawn = [
+        statistic(values[np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])])
+        for _ in range(DRAWS)
+    ]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Interval(round(statistic(values), 4), round(float(low), 4), round(float(high), 4))
+
+
+def record(path: Path, key: str, content: Any) -> None:  # noqa: ANN401
+    """Put one part of a results file in the place of its last measurement, with how it was made beside it."""
+    known: dict[str, Any] = msgspec.json.decode(path.read_bytes()) if path.exists() else {}
+    about = known.setdefault("about", {})
+    about[key] = {
+        "command": " ".join(["lineshape", *sys.argv[1:]]),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "revision": _revision(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }
+    content = msgspec.to_builtins(content)
+    known[key] = {**known[key], **content} if isinstance(known.get(key), dict) else content
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(known), indent=2) + b"\n")
+
+
+def _revision() -> str:
+    try:
+        told = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)  # noqa: S607
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return told.stdout.strip()

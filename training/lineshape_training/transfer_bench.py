@@ -1,0 +1,107 @@
+"""How well does transfer do on what it has not seen? Our model and the baselines, on the same folds, in one run.
+
+`random` holds out pairs, as the SpectroGen paper does: other specimens of the same mineral stay in the fit. `id` holds
+out specimens, `mineral` whole minerals, which is what a user with an unknown mineral meets. Everything that is chosen
+inside a fold is chosen on the fold's own fitting rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lineshape_training import fitting
+from lineshape_training.baselines import BASELINES
+from lineshape_training.preprocess import prepared
+from lineshape_training.recipe import Recipe
+from lineshape_training.results import Interval, bootstrapped
+from lineshape_training.scores import pearson, rmse
+from lineshape_training.spectra import Names, PairTable
+from lineshape_training.splits import Rows, group_folds
+
+Protocol: TypeAlias = Literal["random", "id", "mineral"]
+Scores: TypeAlias = dict[str, NDArray[Any]]  # "METHOD pearson", "METHOD rmse": one value for each pair
+
+FOLDS = 10
+OURS = "lineshape"
+
+
+def units(table: PairTable, protocol: Protocol) -> Names:
+    """What a protocol keeps on one side of a split."""
+    if protocol == "random":
+        return np.arange(len(table)).astype(str)
+    return table.source.identity if protocol == "id" else table.group
+
+
+def bench(recipe: Recipe, table: PairTable, protocol: Protocol, work: Path, seed: int = 0,
+          progress: Callable[[int], object] = lambda folds: None) -> dict[str, Any]:  # fmt: skip
+    """Measure one protocol; folds that are in `work` already are not fitted again.
+
+    Returns
+    -------
+    dict
+        Our metrics, and the baselines' under ``baselines``; each with its interval over minerals.
+    """
+    recipe = msgspec.structs.replace(recipe, fit=msgspec.structs.replace(recipe.fit, holdouts=1))
+    splits = group_folds(units(table, protocol), FOLDS, seed)
+    rows = np.concatenate([held for _, held in splits])
+    parts = []
+    for number, (fitting_rows, held) in enumerate(splits):
+        parts.append(_fold(recipe, table, fitting_rows, held, work / protocol / f"fold-{number}", seed))
+        progress(1)
+    scores = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    metrics = {method: _metrics(scores, method, table.group[rows]) for method in (OURS, *BASELINES)}
+    return {**metrics.pop(OURS), "baselines": metrics, "pairs": len(rows), "minerals": len(np.unique(table.group))}
+
+
+def _metrics(scores: Scores, method: str, group: Names) -> dict[str, Interval]:
+    correlations, errors = scores[f"{method} pearson"], scores[f"{method} rmse"]
+    return {
+        "pearson_mean": bootstrapped(correlations, group, lambda x: float(x.mean())),
+        "pearson_median": bootstrapped(correlations, group, lambda x: float(np.median(x))),
+        "rmse": bootstrapped(errors, group, lambda x: float(x.mean())),
+    }
+
+
+def _fold(recipe: Recipe, table: PairTable, fitting_rows: Rows, held: Rows, work: Path, seed: int) -> Scores:
+    key = sha256(msgspec.json.encode((recipe, seed, fitting_rows.tolist(), held.tolist()))).hexdigest()[:12]
+    cached = work / f"scores-{key}.npz"
+    if cached.exists():
+        with np.load(cached, allow_pickle=False) as file:
+            return dict(file)
+    known, asked = table.rows(fitting_rows), table.rows(held)
+    run = fitting.fit(recipe, known, work / f"run-{key}", data="fold", data_sha256=key, seed=seed, resume=True)
+    scores = _scores(recipe, run.network(), known, asked)
+    np.savez(cached, allow_pickle=False, **scores)
+    return scores
+
+
+@torch.no_grad()
+def _scores(recipe: Recipe, network: torch.nn.Module, known: PairTable, asked: PairTable) -> Scores:
+    (known_source, known_target), (asked_source, truth) = (_prepared(recipe, table) for table in (known, asked))
+    mask = torch.from_numpy(asked.target.mask)
+    answers = {name: baseline(known_source, known_target, asked_source) for name, baseline in BASELINES.items()}
+    answers[OURS] = network(torch.from_numpy(asked.source.values), torch.from_numpy(asked.source.mask))[0]
+    scores = {}
+    for name, answer in answers.items():
+        scores[f"{name} pearson"] = pearson(answer, truth, mask).numpy()
+        scores[f"{name} rmse"] = rmse(answer, truth, mask).numpy()
+    return scores
+
+
+def _prepared(recipe: Recipe, table: PairTable) -> tuple[Tensor, Tensor]:
+    """Source and target in prepared intensities."""
+    sides = {"source": table.source, "spectrum": table.target}
+    source, target = (
+        prepared(recipe.intensity_half.get(role, ()), torch.from_numpy(side.values), torch.from_numpy(side.mask))
+        for role, side in sides.items()
+    )
+    return source, target
