@@ -2,89 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
-import time
-from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 import tritonclient.http as triton
+from services import lineshape, served
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from lineshape.bundle import check_close
 from lineshape_edge import Model
-
-COMMAND = str(Path(sys.executable).with_name("lineshape"))
-START_SECONDS = 60  # it takes 2 to 4 on an idle machine
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def surroundings(folder):
-    """The environment of a user who has set nothing, and whose home must stay as it is."""
-    ours = ("BENTOML_", "LINESHAPE_", "ORT_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | {"HOME": str(folder)}
-
-
-def lineshape(folder, *arguments):
-    """The command run to its end."""
-    return subprocess.run([COMMAND, *map(str, arguments)], cwd=folder, env=surroundings(folder), timeout=START_SECONDS,
-                          capture_output=True, text=True, check=False)  # fmt: skip
-
-
-class Running:
-    """A `lineshape serve` process of its own, in a folder of its own."""
-
-    def __init__(self, folder, *bundles):
-        self.folder, self.port = folder, free_port()
-        self.url = f"127.0.0.1:{self.port}"
-        for name in ("work", "home"):
-            (folder / name).mkdir()
-        command = [COMMAND, "serve", *map(str, bundles), "--port", str(self.port)]
-        with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
-            self.process = subprocess.Popen(command, cwd=folder / "work", env=surroundings(folder / "home"),
-                                            stdout=out, stderr=err)  # fmt: skip
-
-    def said(self, stream="err"):
-        return (self.folder / stream).read_text()
-
-    def wait_until_ready(self):
-        until = time.monotonic() + START_SECONDS
-        while time.monotonic() < until and self.process.poll() is None:
-            try:
-                if httpx.get(f"http://{self.url}/v2/health/ready").status_code == 200:
-                    return self
-            except httpx.TransportError:
-                time.sleep(0.1)
-        raise AssertionError(f"not ready:\n{self.said()}{self.said('out')}")
-
-    def stop(self, number=signal.SIGTERM):
-        self.process.send_signal(number)
-        try:
-            return self.process.wait(START_SECONDS)
-        finally:
-            self.process.kill()
-
-
-@contextmanager
-def served(folder, *bundles):
-    running = Running(folder, *bundles)
-    try:
-        yield running.wait_until_ready()
-    finally:
-        if running.process.poll() is None:
-            running.stop()
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import array_api_compat.torch as xp
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -27,6 +28,12 @@ def restored(steps: Sequence[Step], values: Float[Tensor, "n L"]) -> Float[Tenso
     pointwise = [step for step in steps if step.pointwise]
     result: Tensor = inverse(pointwise, xp, values, [()] * len(pointwise))
     return result
+
+
+def generated(steps: Sequence[Step], values: Float[Tensor, "n L"]) -> Float[Tensor, "n L"]:
+    """A sampler's intensities with the pointwise steps undone, and scaled as the spectra of the fit were."""
+    relative = restored(steps, values)
+    return prepared([step for step in steps if not step.pointwise], relative, torch.ones_like(relative))
 
 
 def check_generated(steps: Sequence[Step], where: str) -> None:

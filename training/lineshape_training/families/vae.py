@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from lineshape.bundle import SamplerSpec, TensorSpec
 from lineshape_training.contract import Contract
 from lineshape_training.family import Family, Table, Tensors, Trainable
-from lineshape_training.preprocess import check_generated, prepared, restored
+from lineshape_training.preprocess import check_generated, generated, prepared
 from lineshape_training.recipe import Recipe
 from lineshape_training.spectra import SpectraTable
 
@@ -60,8 +60,8 @@ class VAENetwork(Trainable):
             nn.Linear(2 * c * self.cells, 2 * config.latent),
         )  # fmt: skip
         self.seed = nn.Sequential(nn.Linear(config.latent, 2 * c * self.cells), nn.GELU())
-        self.blocks = nn.ModuleList([nn.Conv1d(2 * c, c, 9, padding=4), nn.Conv1d(c, c, 9, padding=4)])
-        self.out = nn.Conv1d(c, 1, 9, padding=4)
+        self.blocks = nn.ModuleList([nn.Conv1d(2 * c, c, 9, padding=4), nn.Conv1d(c, c // 2, 9, padding=4)])
+        self.out = nn.Conv1d(c // 2, 1, 9, padding=4)
 
     def encode(self, spectrum: Float[Tensor, "n L"], mask: Float[Tensor, "n L"]) -> tuple[Tensor, Tensor]:
         """Mean and log-variance [n, latent] of prepared intensities."""
@@ -108,7 +108,7 @@ class VAESampler(Contract):
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """One pass of the decoder."""
-        return (restored(self.network.steps, self.network.decode(inputs[0])),)
+        return (generated(self.network.steps, self.network.decode(inputs[0])),)
 
 
 class VAE(Family[VAENetwork, VAEConfig]):
