@@ -94,11 +94,14 @@ def bench_transfer(
     with tqdm(total=len(protocol) * transfer_bench.FOLDS, desc=direction, unit="fold", file=sys.stderr) as bar:
         for name in protocol:
             found = transfer_bench.bench(plan, table, name, work / direction, seed, bar.update)  # type: ignore[arg-type]
-            results.record(out, direction, {name: found})
+            results.record(out, direction, name, found)
             for method, figures in {"lineshape": found, **found["baselines"]}.items():
                 mean, error = figures["pearson_mean"], figures["rmse"]
                 typer.echo(f"{direction} {name:<8} {method:<18} Pearson {mean.value:.3f} ({mean.low:.3f} to "
                            f"{mean.high:.3f}), RMSE {error.value:.3f}")  # fmt: skip
+            coverage = found["coverage_by_mineral"]
+            typer.echo(f"{direction} {name:<8} the 90 % interval covers {100 * coverage.value:.1f} % "
+                       f"({100 * coverage.low:.1f} to {100 * coverage.high:.1f})")  # fmt: skip
 
 
 def demo(

@@ -1,8 +1,10 @@
 """Familiarity: how much a spectrum looks like those a model was fitted on, in operations that stand in a graph.
 
-Distance is Mahalanobis' within the leading principal components of the fitting spectra, plus what lies outside them.
-Familiarity is the share of held-out groups that lie farther away: about uniform between 0 and 1 for new members of the
-same population, near 0 for anything unlike it.
+Three things are asked of a spectrum's features: how far it lies from the fitting spectra within their leading principal
+components (Mahalanobis' distance), how much of it lies outside of them, and whether it has as much structure as a
+spectrum has (a flat line lies close to the mean of everything, and is like nothing). Each is put on the scale of groups
+that were held out; the worst of the three counts. Familiarity is the share of held-out groups for which it is worse:
+about uniform between 0 and 1 for new members of the same population, 0 for anything unlike it.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from lineshape_training.spectra import Names
 from lineshape_training.splits import group_folds
 
 FOLDS = 5
+LEVELS = torch.linspace(0, 1, 21)  # of the held-out groups' distribution; straight lines between them
+TINY = 1e-9
 
 
 class Familiarity(nn.Module):
@@ -31,53 +35,66 @@ class Familiarity(nn.Module):
 
     mean: Tensor
     directions: Tensor
-    inside: Tensor
-    outside: Tensor
+    precision: Tensor
     middle: Tensor
     spread: Tensor
+    quantiles: Tensor
 
     def __init__(self, size: int, components: int) -> None:
         super().__init__()
-        shapes = {"mean": (size,), "directions": (size, components), "inside": (components,)}
-        for name, shape in shapes.items():
-            self.register_buffer(name, torch.zeros(shape))
-        for name in ("outside", "middle", "spread"):
-            self.register_buffer(name, torch.ones(1))
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("directions", torch.zeros(size, components))
+        self.register_buffer("precision", torch.zeros(components))
+        self.register_buffer("middle", torch.zeros(3))
+        self.register_buffer("spread", torch.ones(3))
+        self.register_buffer("quantiles", LEVELS.clone())
 
     def forward(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 1"]:
         """1 well inside, 0 unlike anything."""
-        return torch.sigmoid((self.middle - torch.log(self.distance(features) + 1e-12)) / self.spread)
+        low, high = self.quantiles[:-1], self.quantiles[1:]
+        passed = ((self.strangeness(features) - low) / (high - low)).clamp(0, 1)
+        return 1 - passed.mean(1, keepdim=True)
 
-    def distance(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 1"]:
-        """Squared distance; 1 is typical inside and outside the components together, for the fitting spectra."""
+    def strangeness(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 1"]:
+        """The worst of the three questions, in spreads of the held-out groups."""
+        asked = (self._asked(features) - self.middle) / self.spread
+        inside, outside, structure = asked[:, 0:1], asked[:, 1:2], asked[:, 2:3]
+        return torch.maximum(torch.maximum(inside, outside), structure.abs())
+
+    def _asked(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 3"]:
+        """Logarithms of the distance inside, the distance outside, and the structure."""
         centred = features - self.mean
         scores = centred @ self.directions
-        rest = ((centred - scores @ self.directions.T) ** 2).mean(1, keepdim=True)
-        return ((scores * self.inside) ** 2).mean(1, keepdim=True) / 2 + rest * self.outside / 2
+        inside = ((scores * self.precision) ** 2).mean(1, keepdim=True)
+        outside = ((centred - scores @ self.directions.T) ** 2).mean(1, keepdim=True)
+        structure = ((features - features.mean(1, keepdim=True)) ** 2).mean(1, keepdim=True)
+        return torch.log(torch.cat([inside, outside, structure], dim=1) + TINY)
 
     @torch.no_grad()
     def calibrate(self, features: Float[Tensor, "n F"], group: Names, seed: int = 0) -> None:
-        """Take the fitting spectra's components, and the distances of groups that were left out of them."""
-        distances, weights = [], []
+        """Take the fitting spectra's components, and the scale of groups that were left out of them."""
+        asked, rows = [], []
         for fitting, held in group_folds(group, min(FOLDS, len(np.unique(group))), seed):
             self._span(features[fitting])
-            distances.append(torch.log(self.distance(features[held])[:, 0] + 1e-12))
-            weights.append(_per_group(group[held]))
+            asked.append(self._asked(features[held]))
+            rows.append(held)
         self._span(features)
-        low, middle, high = _weighted_quantiles(torch.cat(distances), torch.cat(weights), (0.25, 0.5, 0.75))
-        self.middle.fill_(middle)
-        self.spread.fill_(max((high - low) / (2 * np.log(3)), 1e-3))  # a logistic's quartiles lie ln 3 from its middle
+        answers, weights = torch.cat(asked), _per_group(group[np.concatenate(rows)])
+        low, middle, high = (_quantiles(answers, weights, torch.tensor([level]))[0] for level in (0.25, 0.5, 0.75))
+        self.middle.copy_(middle)
+        self.spread.copy_((high - low).clamp(min=1e-3))
+        inside, outside, structure = ((answers - self.middle) / self.spread).unbind(1)
+        strange = torch.maximum(torch.maximum(inside, outside), structure.abs())
+        rising = _quantiles(strange[:, None], weights, LEVELS)[:, 0]
+        self.quantiles.copy_(rising + TINY * 1e3 * torch.arange(len(LEVELS)))  # ties must not divide by 0
 
     def _span(self, features: Float[Tensor, "n F"]) -> None:
         mean = features.mean(0)
         _, singular, directions = torch.linalg.svd(features - mean, full_matrices=False)
         kept = min(self.directions.shape[1], len(singular) - 1)
-        deviation = (singular[:kept] / len(features) ** 0.5).clamp(min=1e-6)
         self.mean.copy_(mean)
         self.directions.zero_()[:, :kept] = directions[:kept].T
-        self.inside.zero_()[:kept] = 1 / deviation
-        residual = (features - mean) @ (torch.eye(features.shape[1]) - self.directions @ self.directions.T)
-        self.outside.fill_(1 / float((residual**2).mean().clamp(min=1e-9)))
+        self.precision.zero_()[:kept] = len(features) ** 0.5 / singular[:kept].clamp(min=1e-6)
 
 
 def _per_group(group: Names) -> Tensor:
@@ -86,7 +103,12 @@ def _per_group(group: Names) -> Tensor:
     return torch.from_numpy(1.0 / counts[inverse])
 
 
-def _weighted_quantiles(values: Tensor, weights: Tensor, levels: tuple[float, ...]) -> list[float]:
-    order = torch.argsort(values)
-    rank = torch.cumsum(weights[order], 0) / weights.sum()
-    return [float(values[order][torch.searchsorted(rank, torch.tensor(level, dtype=rank.dtype))]) for level in levels]
+def _quantiles(values: Float[Tensor, "n k"], weights: Tensor, levels: Float[Tensor, " q"]) -> Float[Tensor, "q k"]:
+    """Weighted quantiles of each column."""
+    columns = []
+    for column in values.T:
+        order = torch.argsort(column)
+        rank = torch.cumsum(weights[order], 0) / weights.sum()
+        at = torch.searchsorted(rank, levels.to(rank.dtype) * (1 - 1e-12)).clamp(max=len(column) - 1)
+        columns.append(column[order][at])
+    return torch.stack(columns, dim=1)

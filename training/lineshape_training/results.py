@@ -50,24 +50,23 @@ def bootstrapped(values: NDArray[Any], group: Names, statistic: Callable[[NDArra
     return Interval(round(statistic(values), 4), round(float(low), 4), round(float(high), 4))
 
 
-def record(path: Path, key: str, content: Any) -> None:  # noqa: ANN401
+def record(path: Path, key: str, part: str, content: Any) -> None:  # noqa: ANN401
     """Put one part of a results file in the place of its last measurement, with how it was made beside it."""
     known: dict[str, Any] = msgspec.json.decode(path.read_bytes()) if path.exists() else {}
-    about = known.setdefault("about", {})
-    about[key] = {
+    known.setdefault("about", {})[f"{key} {part}"] = {
         "command": " ".join(["lineshape", *sys.argv[1:]]),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "revision": _revision(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
-    content = msgspec.to_builtins(content)
-    known[key] = {**known[key], **content} if isinstance(known.get(key), dict) else content
+    known.setdefault(key, {})[part] = msgspec.to_builtins(content)
     write_atomically(path, msgspec.json.format(msgspec.json.encode(known), indent=2) + b"\n")
 
 
 def _revision() -> str:
     try:
-        told = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)  # noqa: S607
+        words = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+        told = subprocess.run(words, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return told.stdout.strip()

@@ -7,8 +7,10 @@ inside a fold is chosen on the fold's own fitting rows.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -18,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lineshape.files import write_atomically
 from lineshape_training import fitting
 from lineshape_training.baselines import BASELINES
 from lineshape_training.preprocess import prepared
@@ -50,7 +53,6 @@ def bench(recipe: Recipe, table: PairTable, protocol: Protocol, work: Path, seed
     dict
         Our metrics, and the baselines' under ``baselines``; each with its interval over minerals.
     """
-    recipe = msgspec.structs.replace(recipe, fit=msgspec.structs.replace(recipe.fit, holdouts=1))
     splits = group_folds(units(table, protocol), FOLDS, seed)
     rows = np.concatenate([held for _, held in splits])
     parts = []
@@ -58,8 +60,16 @@ def bench(recipe: Recipe, table: PairTable, protocol: Protocol, work: Path, seed
         parts.append(_fold(recipe, table, fitting_rows, held, work / protocol / f"fold-{number}", seed))
         progress(1)
     scores = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    metrics = {method: _metrics(scores, method, table.group[rows]) for method in (OURS, *BASELINES)}
-    return {**metrics.pop(OURS), "baselines": metrics, "pairs": len(rows), "minerals": len(np.unique(table.group))}
+    group = table.group[rows]
+    metrics = {method: _metrics(scores, method, group) for method in (OURS, *BASELINES)}
+    coverage = bootstrapped(_by_group(scores["covered"], group), np.unique(group), lambda x: float(x.mean()))
+    return {**metrics.pop(OURS), "coverage_by_mineral": coverage, "baselines": metrics,
+            "pairs": len(rows), "minerals": len(np.unique(group))}  # fmt: skip
+
+
+def _by_group(values: NDArray[Any], group: Names) -> NDArray[Any]:
+    """The mean of each group: the unit for which an interval promises its coverage."""
+    return np.array([values[group == name].mean() for name in np.unique(group)])
 
 
 def _metrics(scores: Scores, method: str, group: Names) -> dict[str, Interval]:
@@ -72,7 +82,7 @@ def _metrics(scores: Scores, method: str, group: Names) -> dict[str, Interval]:
 
 
 def _fold(recipe: Recipe, table: PairTable, fitting_rows: Rows, held: Rows, work: Path, seed: int) -> Scores:
-    key = sha256(msgspec.json.encode((recipe, seed, fitting_rows.tolist(), held.tolist()))).hexdigest()[:12]
+    key = _key(recipe, table, fitting_rows, held, seed)
     cached = work / f"scores-{key}.npz"
     if cached.exists():
         with np.load(cached, allow_pickle=False) as file:
@@ -80,8 +90,20 @@ def _fold(recipe: Recipe, table: PairTable, fitting_rows: Rows, held: Rows, work
     known, asked = table.rows(fitting_rows), table.rows(held)
     run = fitting.fit(recipe, known, work / f"run-{key}", data="fold", data_sha256=key, seed=seed, resume=True)
     scores = _scores(recipe, run.network(), known, asked)
-    np.savez(cached, allow_pickle=False, **scores)
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **scores)
+    write_atomically(cached, content.getvalue())
     return scores
+
+
+def _key(recipe: Recipe, table: PairTable, fitting_rows: Rows, held: Rows, seed: int) -> str:
+    """What decides a fold's scores: recipe, spectra, rows, seed and the versions that compute them."""
+    versions = [version(name) for name in ("lineshape", "torch", "numpy")]
+    key = sha256(msgspec.json.encode((recipe, seed, fitting_rows.tolist(), held.tolist(), versions)))
+    for side in (table.source, table.target):
+        for array in (side.values, side.mask):
+            key.update(array.tobytes())
+    return key.hexdigest()[:12]
 
 
 @torch.no_grad()
@@ -89,8 +111,10 @@ def _scores(recipe: Recipe, network: torch.nn.Module, known: PairTable, asked: P
     (known_source, known_target), (asked_source, truth) = (_prepared(recipe, table) for table in (known, asked))
     mask = torch.from_numpy(asked.target.mask)
     answers = {name: baseline(known_source, known_target, asked_source) for name, baseline in BASELINES.items()}
-    answers[OURS] = network(torch.from_numpy(asked.source.values), torch.from_numpy(asked.source.mask))[0]
-    scores = {}
+    ours = network(torch.from_numpy(asked.source.values), torch.from_numpy(asked.source.mask))
+    answers[OURS], lower, upper, familiarity = ours
+    inside = ((truth >= lower) & (truth <= upper)).float()
+    scores = {"covered": ((inside * mask).sum(1) / mask.sum(1)).numpy(), "familiarity": familiarity[:, 0].numpy()}
     for name, answer in answers.items():
         scores[f"{name} pearson"] = pearson(answer, truth, mask).numpy()
         scores[f"{name} rmse"] = rmse(answer, truth, mask).numpy()

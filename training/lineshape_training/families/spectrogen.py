@@ -78,8 +78,8 @@ class SpectroGenConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     derivative: float = 1.0
     correlation: float = 1.0
     quantile: float = 1.0
-    shift: float = 2.0
-    scale: float = 0.3
+    shift: Annotated[int, Meta(ge=0)] = 2
+    scale: Annotated[float, Meta(ge=0)] = 0.3
 
 
 class Encoder(nn.Module):
@@ -163,7 +163,7 @@ class SpectroGenNetwork(Trainable):
         """Absolute error, derivative, correlation, interval and KL terms."""
         config, mask = self.config, batch["target_mask"]
         truth = prepared(self.target_steps, batch["target"], mask)
-        features = self.encoder.see(_varied(batch["source"], config), batch["source_mask"])
+        features = self.encoder.see(*_varied(batch["source"], batch["source_mask"], config))
         mean, log_variance = self.encoder(features)
         latent = mean + torch.randn_like(mean) * torch.exp(log_variance / 2)
         spectrum, lower, upper = self.decoder(latent)
@@ -247,14 +247,16 @@ class SpectroGen(Family[SpectroGenNetwork, SpectroGenConfig]):
         return SpectroGenContract(network, recipe)
 
 
-def _varied(source: Float[Tensor, "n L"], config: SpectroGenConfig) -> Float[Tensor, "n L"]:
+def _varied(
+    source: Float[Tensor, "n L"], mask: Float[Tensor, "n L"], config: SpectroGenConfig
+) -> tuple[Tensor, Tensor]:
     """Sources as another specimen or instrument might have given them: shifted, with other relative intensities."""
     n, length = source.shape
     slow = torch.randn(n, 1, 8, device=source.device) * config.scale
     gain = torch.exp(F.interpolate(slow, size=length, mode="linear", align_corners=True)[:, 0])
-    whole = torch.randint(-int(config.shift), int(config.shift) + 1, (n, 1), device=source.device)
+    whole = torch.randint(-config.shift, config.shift + 1, (n, 1), device=source.device)
     moved = (torch.arange(length, device=source.device)[None] + whole).clamp(0, length - 1)
-    return torch.gather(source * gain, 1, moved)
+    return torch.gather(source * gain, 1, moved), torch.gather(mask, 1, moved)
 
 
 def _pinball(above: Tensor, level: float) -> Tensor:
