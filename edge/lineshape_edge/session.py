@@ -20,6 +20,9 @@ except ImportError:
 Device: TypeAlias = Literal["cpu", "cuda"]
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 
+# TF32 keeps 10 bits of a product's mantissa, which no tolerance of ours allows for.
+NOWHERE = "/no-such-folder-of-lineshape"
+SETTINGS: dict[Device, dict[str, str]] = {"cpu": {}, "cuda": {"use_tf32": "0"}}
 PROVIDERS: dict[Device, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
@@ -48,7 +51,9 @@ class Session:
         if provider not in onnxruntime.get_available_providers():
             raise UsageError(f"device {device!r}: this onnxruntime has no {provider}; see `lineshape doctor`")
         try:
-            self._session = onnxruntime.InferenceSession(model, _options(threads), providers=[provider])
+            self._session = onnxruntime.InferenceSession(
+                model, _options(threads), providers=[(provider, SETTINGS[device])]
+            )
         except Exception as error:  # its exceptions share no base class
             raise UnsupportedBundle(f"ONNX Runtime {onnxruntime.__version__} cannot load the graph: {error}") from None
         if self._session.get_providers()[0] != provider:
@@ -70,5 +75,7 @@ def _options(threads: int) -> Any:  # noqa: ANN401 - onnxruntime has no types
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # A graph may ask for weights in a file beside it, which nobody has hashed: let there be none.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", NOWHERE)
     options.log_severity_level = 3
     return options

@@ -27,8 +27,8 @@ def test_a_widened_interval_covers_new_groups() -> None:
     rng = np.random.default_rng(0)
     covered = []
     for _ in range(1500):
-        truth, names = unequal_groups(rng, 11)
-        new = names == "10"
+        truth, names = unequal_groups(rng, 13)
+        new = names == "12"
         zeros = np.zeros_like(truth)
         offset = widening(zeros[~new], zeros[~new], truth[~new], zeros[~new] + 1, names[~new], 0.9)
         covered.append(np.mean(np.abs(truth[new]) <= offset))

@@ -1,10 +1,10 @@
 """Familiarity: how much a spectrum looks like those a model was fitted on, in operations that stand in a graph.
 
-Three things are asked of a spectrum's features: how far it lies from the fitting spectra within their leading principal
-components (Mahalanobis' distance), how much of it lies outside of them, and whether it has as much structure as a
-spectrum has (a flat line lies close to the mean of everything, and is like nothing). Each is put on the scale of groups
-that were held out; the worst of the three counts. Familiarity is the share of held-out groups for which it is worse:
-about uniform between 0 and 1 for new members of the same population, 0 for anything unlike it.
+Two distances are taken of a spectrum's features: within the leading principal components of the fitting spectra
+(Mahalanobis'), and outside of them. Each is put on the scale of groups that were held out, and the worse one counts.
+Familiarity is the share of held-out groups for which it is worse: about uniform between 0 and 1 for new groups of the
+same population, near 1 for spectra like those of the fit, 0 for anything unlike them. A flat line lies close to the
+mean of everything and is like nothing: less structure than any held-out spectrum has, or more, also leads to 0.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from lineshape_training.splits import group_folds
 FOLDS = 5
 LEVELS = torch.linspace(0, 1, 21)  # of the held-out groups' distribution; straight lines between them
 TINY = 1e-9
+STEEP = 10.0  # a step beyond the structure of every held-out spectrum weighs like ten of distance
 
 
 class Familiarity(nn.Module):
@@ -39,6 +40,7 @@ class Familiarity(nn.Module):
     middle: Tensor
     spread: Tensor
     quantiles: Tensor
+    structured: Tensor
 
     def __init__(self, size: int, components: int) -> None:
         super().__init__()
@@ -48,6 +50,7 @@ class Familiarity(nn.Module):
         self.register_buffer("middle", torch.zeros(3))
         self.register_buffer("spread", torch.ones(3))
         self.register_buffer("quantiles", LEVELS.clone())
+        self.register_buffer("structured", torch.zeros(2))
 
     def forward(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 1"]:
         """1 well inside, 0 unlike anything."""
@@ -56,10 +59,12 @@ class Familiarity(nn.Module):
         return 1 - passed.mean(1, keepdim=True)
 
     def strangeness(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 1"]:
-        """The worst of the three questions, in spreads of the held-out groups."""
-        asked = (self._asked(features) - self.middle) / self.spread
-        inside, outside, structure = asked[:, 0:1], asked[:, 1:2], asked[:, 2:3]
-        return torch.maximum(torch.maximum(inside, outside), structure.abs())
+        """The worse of the two distances, in spreads of the held-out groups, and what the structure adds."""
+        asked = self._asked(features)
+        distances = ((asked - self.middle) / self.spread)[:, :2].amax(1, keepdim=True)
+        structure = asked[:, 2:]
+        beyond = (self.structured[:1] - structure).clamp(min=0) + (structure - self.structured[1:]).clamp(min=0)
+        return distances + STEEP * beyond
 
     def _asked(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 3"]:
         """Logarithms of the distance inside, the distance outside, and the structure."""
@@ -83,8 +88,8 @@ class Familiarity(nn.Module):
         low, middle, high = (_quantiles(answers, weights, torch.tensor([level]))[0] for level in (0.25, 0.5, 0.75))
         self.middle.copy_(middle)
         self.spread.copy_((high - low).clamp(min=1e-3))
-        inside, outside, structure = ((answers - self.middle) / self.spread).unbind(1)
-        strange = torch.maximum(torch.maximum(inside, outside), structure.abs())
+        self.structured.copy_(torch.stack(answers[:, 2].aminmax()))
+        strange = ((answers - self.middle) / self.spread)[:, :2].amax(1)
         rising = _quantiles(strange[:, None], weights, LEVELS)[:, 0]
         self.quantiles.copy_(rising + TINY * 1e3 * torch.arange(len(LEVELS)))  # ties must not divide by 0
 

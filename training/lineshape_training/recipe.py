@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from lineshape.bundle import AxisSpec
+from lineshape.bundle.contract import Name
 from lineshape.errors import RecipeError
 from lineshape.preprocessing import AxisStep, Step
 
@@ -62,13 +63,17 @@ class FitSpec(Struct, frozen=True, forbid_unknown_fields=True):
     ema: Annotated[float, Meta(ge=0, lt=1)] = 0.99
     folds: Annotated[int, Meta(ge=2)] = 4
     holdouts: Positive = 4
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+
+    def __post_init__(self) -> None:
+        if self.steps % self.evaluate_every:
+            raise ValueError(f"steps ({self.steps}) must be a multiple of evaluate_every ({self.evaluate_every})")
 
 
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything that decides what a fit does."""
 
-    name: str
+    name: Name
     family: str
     about: str
     minutes: float  # on 2 CPU cores, with the data it was made for
@@ -117,4 +122,8 @@ def parse(content: bytes, where: str) -> Recipe:
     wanted = {"source", "spectrum"} if recipe.data.source else {"spectrum"}
     if recipe.axes.keys() != wanted:
         raise RecipeError(f"{where}: [axes] must name {' and '.join(sorted(wanted))}; got {', '.join(recipe.axes)}")
+    if unknown := (recipe.axis_half.keys() | recipe.intensity_half.keys()) - wanted:
+        raise RecipeError(
+            f"{where}: preprocessing of {min(unknown)!r}, which is not one of {', '.join(sorted(wanted))}"
+        )
     return recipe

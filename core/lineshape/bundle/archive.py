@@ -112,7 +112,10 @@ def open_archive(path: Path) -> Folder | Zip:
         raise UnsupportedBundle(f"{path}: no bundle there (neither a folder nor a file)")
     if path.stat().st_size > LARGEST:
         raise UnsupportedBundle(f"{path}: larger than {LARGEST >> 30} GiB is no bundle")
-    return Zip(path.read_bytes())
+    try:
+        return Zip(path.read_bytes())
+    except OSError as error:
+        raise UnsupportedBundle(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:

@@ -41,6 +41,10 @@ class AxisSpec(Struct, frozen=True, forbid_unknown_fields=True):
     laser_nm: float | None = None
     xray_angstrom: float | None = None
 
+    def __post_init__(self) -> None:
+        if (self.order == "ascending") != (self.first < self.last):
+            raise ValueError(f"an axis from {self.first:g} to {self.last:g} is not {self.order}")
+
     @classmethod
     def of(cls, axis: SpectralAxis) -> AxisSpec:
         """The ends of a regular axis."""
@@ -132,6 +136,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     sampler: SamplerSpec | None = None
     noise: NoiseSpec | None = None
     classes: tuple[str, ...] = ()
+    interval: float | None = None  # share of points that `lower` and `upper` promise to hold, .9 for 90 %
     limits: Limits
     tolerances: dict[str, Tolerance]
     files: dict[FileName, FileSpec] = {}
@@ -168,4 +173,7 @@ def decode(content: bytes) -> Manifest:
     listed = {graph.file for graph in manifest.graphs.values()} | {GOLDEN}
     if missing := listed - manifest.files.keys():
         raise UnsupportedBundle(f"{MANIFEST}: names {', '.join(sorted(missing))} but does not list it among its files")
+    outputs = {tensor.name for graph in manifest.graphs.values() for tensor in graph.outputs}
+    if missing := outputs - manifest.tolerances.keys():
+        raise UnsupportedBundle(f"{MANIFEST}: states no tolerance for output {min(missing)!r}")
     return manifest

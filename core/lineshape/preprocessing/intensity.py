@@ -106,7 +106,7 @@ class MSC(_Affine, frozen=True, tag="msc", tag_field="step"):
 
     def affinity(self, xp: Namespace, x: Array, mask: Array) -> tuple[Array, Array]:
         """Intercept and slope of the least-squares line of the spectrum on the reference."""
-        reference = xp.asarray(np.array(self.reference, np.float32)[None, :]) + xp.zeros_like(x)
+        reference = xp.asarray(np.array([self.reference], np.float32), device=x.device) + xp.zeros_like(x)
         centre = reference - _mean(xp, reference, mask)
         variance = _mean(xp, centre * centre, mask)
         slope = _mean(xp, centre * x, mask) / xp.where(variance > _SMALLEST, variance, xp.ones_like(variance))

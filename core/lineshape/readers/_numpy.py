@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Mapping
-from math import prod
 from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lineshape import npz
 from lineshape.axis import Unit
 from lineshape.readers._mend import Measured, to_spectrum
 from lineshape.readers._source import Source
 from lineshape.spectrum import Spectrum
 
-MOST_BYTES = 1 << 28  # of all arrays of an archive, unpacked
 _AXIS: dict[str, tuple[str | None, Unit | None]] = {
     "axis": (None, None), "x": (None, None), "axis_cm1": (None, "cm-1"), "wavenumber": (None, "cm-1"),
     "wavenumbers": (None, "cm-1"), "axis_nm": (None, "nm"), "wavelength": (None, "nm"), "axis_um": (None, "um"),
@@ -40,7 +37,7 @@ def is_npz(source: Source) -> bool:
 
 def read_npy(source: Source) -> list[Spectrum]:
     """The spectrum of an array of two columns or two rows."""
-    table = _array(source.content, source.name, source)
+    table = npz.read_npy(source.content, source.name)
     if table.ndim != 2 or 2 not in table.shape:
         raise source.refused(f"an array of shape {table.shape}", "save [n, 2]: an axis column and an intensity column")
     x, y = _numeric(table, source.name, source).T if table.shape[1] == 2 else _numeric(table, source.name, source)
@@ -49,7 +46,7 @@ def read_npy(source: Source) -> list[Spectrum]:
 
 def read_npz(source: Source) -> list[Spectrum]:
     """Every spectrum of an archive: an axis (`axis`, `x`, `axis_cm1`, `axis_nm`, ...) and `spectra` [m, n] or [n]."""
-    arrays = _arrays(source)
+    arrays = npz.read_npz(source.content, source.name)
     key = next((key for key in _AXIS if key in arrays), None)
     values = next((arrays[key] for key in _SPECTRA if key in arrays), None)
     if key is None or values is None:
@@ -76,52 +73,6 @@ def _measured(x: NDArray[np.float64], y: NDArray[np.float64], key: str, row: int
         x, y, _text(arrays, "modality") or modality, next((u for u in get_args(Unit) if u == stated), unit),
         _scalar(arrays, "laser_nm", source), _scalar(arrays, "xray_angstrom", source), metadata, named=True,
     )  # fmt: skip
-
-
-def _arrays(source: Source) -> dict[str, NDArray[Any]]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(source.content)) as archive:
-            members = archive.infolist()
-            if sum(member.file_size for member in members) > MOST_BYTES:
-                raise source.refused(
-                    f"the archive unpacks to more than {MOST_BYTES >> 20} MiB", "save fewer spectra a file"
-                )
-            return {m.filename.removesuffix(".npy"): _array(archive.read(m), m.filename, source)
-                    for m in members if m.filename.endswith(".npy")}  # fmt: skip
-    except (
-        zipfile.BadZipFile,
-        zipfile.LargeZipFile,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        OSError,
-        ValueError,
-    ) as error:
-        raise source.refused(f"a damaged archive ({error})", "save it again") from error
-    except Exception as error:
-        if type(error).__module__ in ("zlib", "lzma"):
-            raise source.refused(f"a damaged archive ({error})", "save it again") from error
-        raise
-
-
-def _array(content: bytes, name: str, source: Source) -> NDArray[Any]:
-    """One array; its header is checked against the bytes that are there before any memory is taken."""
-    file = io.BytesIO(content)
-    advice = "save it again with numpy.save, without objects"
-    try:
-        version = np.lib.format.read_magic(file)
-        header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
-        shape, _, dtype = header(file)
-        needed = prod(shape) * dtype.itemsize
-    except Exception as error:  # the header is a Python literal: what a damaged one raises is open
-        raise source.refused(f"{name} is no array ({type(error).__name__})", advice) from error
-    if dtype.hasobject or dtype.kind not in "fiubUS":
-        raise source.refused(f"{name} holds {dtype}", advice)
-    if min(shape, default=0) < 0 or needed != len(content) - file.tell():
-        raise source.refused(f"{name} should hold {needed} bytes and holds {len(content) - file.tell()}", advice)
-    file.seek(0)
-    array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-    return array
 
 
 def _numeric(array: NDArray[Any], name: str, source: Source) -> NDArray[np.float64]:

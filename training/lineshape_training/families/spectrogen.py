@@ -36,7 +36,7 @@ from lineshape_training.spectra import Names, PairTable
 
 LEVEL = 0.9  # of the interval
 POOL = 8  # grid points of the source in one feature
-KNOT = 8  # grid points of the target between knots of the residual and of the interval
+KNOT = 8  # grid points of the target between knots of the interval
 
 
 class SpectroGenConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,6 +58,8 @@ class SpectroGenConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Narrowest and widest rendered line (FWHM), in target grid points.
     residual : float
         Bound of the residual, in units of the largest intensity.
+    knot : int
+        Target grid points between knots of the residual.
     kl, derivative, correlation, quantile : float
         Weights of the loss beside the mean absolute error.
     shift, scale : float
@@ -74,6 +76,7 @@ class SpectroGenConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reach: Annotated[int, Meta(ge=1)] = 6
     target_width: tuple[float, float] = (4.0, 120.0)
     residual: float = 0.25
+    knot: Annotated[int, Meta(ge=1)] = 8
     kl: float = 1e-3
     derivative: float = 1.0
     correlation: float = 1.0
@@ -113,15 +116,17 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Latent to target spectrum and its interval."""
 
-    knots: Tensor
+    coarse: Tensor
+    fine: Tensor
 
     def __init__(self, config: SpectroGenConfig, length: int, shape: float) -> None:
         super().__init__()
         self.render = LineRenderer(length, config.hop, config.reach, config.target_width)
-        self.register_buffer("knots", hats(length, KNOT), persistent=False)
+        self.register_buffer("fine", hats(length, config.knot), persistent=False)
+        self.register_buffer("coarse", hats(length, KNOT), persistent=False)
         self.bound = config.residual
         self.shape_logit = float(np.log(np.clip(shape, 0.02, 0.98) / (1 - np.clip(shape, 0.02, 0.98))))
-        self.sizes = [self.render.lines] * 4 + [self.knots.shape[0]] * 3
+        self.sizes = [self.render.lines] * 4 + [len(self.fine)] + [len(self.coarse)] * 2
         self.body = nn.Sequential(nn.Linear(config.latent, config.hidden), nn.GELU())
         self.heads = nn.Linear(config.hidden, sum(self.sizes))
 
@@ -129,8 +134,8 @@ class Decoder(nn.Module):
         """Spectrum, lower and upper [n, L_out], in prepared intensities."""
         position, height, width, shape, residual, below, above = self.heads(self.body(latent)).split(self.sizes, dim=1)
         lines = self.render(position, F.softplus(height - 3), width, torch.sigmoid(shape + self.shape_logit))
-        spectrum = lines + self.bound * torch.tanh(residual) @ self.knots
-        return spectrum, spectrum - F.softplus(below - 3) @ self.knots, spectrum + F.softplus(above - 3) @ self.knots
+        spectrum = lines + self.bound * torch.tanh(residual) @ self.fine
+        return spectrum, spectrum - F.softplus(below - 3) @ self.coarse, spectrum + F.softplus(above - 3) @ self.coarse
 
 
 class SpectroGenNetwork(Trainable):
