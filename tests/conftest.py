@@ -5,19 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-os.environ["BENTOML_DO_NOT_TRACK"] = "true"
-
 import pytest
-from jaxtyping import install_import_hook
-
-with install_import_hook("lineshape_training", "beartype.beartype"):  # shapes in annotations are checked here only
-    pass
-
 from fits import fit_short
 
 from lineshape_export import export_run
 from lineshape_training.run import Run
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+os.environ["BENTOML_DO_NOT_TRACK"] = "true"
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import version as installed
+from typing import Annotated
 
 import typer
 
@@ -24,18 +26,26 @@ def main() -> None:
         typer.echo(f"lineshape: {error}", err=True)
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
+        if error.name is None:
+            raise
         missing = MissingExtra(f"'{' '.join(sys.argv[1:2])}' (package {error.name} is not installed)", _extra(sys.argv))
         typer.echo(f"lineshape: {missing}", err=True)
         sys.exit(missing.exit_code)
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(installed("lineshape"))
+        raise typer.Exit
+
+
 def _application() -> typer.Typer:
     application = typer.Typer(
-        help="Generative models of spectra: train, validate, seal into one bundle, serve.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
     )
+    application.callback()(_about)
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         verb = point.load()
         if isinstance(verb, typer.Typer):
@@ -45,8 +55,16 @@ def _application() -> typer.Typer:
     return application
 
 
+def _about(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show it.")] = False,
+) -> None:
+    """Generative models of spectra: train, validate, seal into one bundle, serve."""
+
+
 def _extra(arguments: list[str]) -> str:
-    """The extra of the room that holds a verb: `lineshape_edge.commands` asks for `edge`."""
+    """The extra that a verb names, or else that of its room: `lineshape_edge.commands` asks for `edge`."""
     verbs: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=GROUP)}
     point = verbs.get(arguments[1]) if len(arguments) > 1 else None
-    return point.module.split(".")[0].removeprefix("lineshape_") if point else "all"
+    if point is None:
+        return "all"
+    return point.extras[0] if point.extras else point.module.split(".")[0].removeprefix("lineshape_")

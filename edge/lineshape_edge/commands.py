@@ -18,6 +18,8 @@ Plot = Annotated[Path | None, typer.Option(help="Also draw a picture here (.png 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 
+UNFAMILIAR = 0.05  # of the groups held out of a fit, one in twenty was stranger
+
 bundle = typer.Typer(help="Look at bundles and check them.", no_args_is_help=True)
 
 
@@ -40,6 +42,7 @@ def sample(
     spectra = draw(model, n, seed, first, label)
     columns = {f"sample {first + i}": spectrum for i, spectrum in enumerate(spectra)}
     write_table(out, axis, columns, {**_origin(model), "seed": str(seed)})
+    typer.echo(f"{out}: {n} spectra, samples {first} to {first + n - 1} of seed {seed}")
     if plot:
         from lineshape_edge.plot import plot_samples
 
@@ -52,28 +55,47 @@ def transfer(
         list[Path], typer.Argument(metavar="FILE...", help="Measured spectra, as instruments write them.")
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="A .csv or .npz file; a folder for several spectra.")],
+    column: Annotated[str | None, typer.Option(help="Which spectrum, of files that hold several.")] = None,
+    modality: Annotated[str | None, typer.Option(help="What the files hold, where they say it wrongly.")] = None,
     plot: Plot = None,
     device: Device = "cpu",
 ) -> None:
     """Estimate spectra in the bundle's target modality, each with its interval and familiarity."""
-    from lineshape.errors import LineshapeError, UsageError
+    from lineshape.errors import LineshapeError
 
-    if len(files) > 1 and out.suffix:
-        raise UsageError(f"{len(files)} files need a folder to write to; {out} looks like a file")
-    if len({file.stem for file in files}) < len(files):
-        raise UsageError("two of the files have the same name, so one estimate would replace another; do them apart")
-    if len(files) > 1 and plot:
-        raise UsageError("--plot draws one spectrum; give one file")
+    targets = _targets(files, out, plot)
     model = _open(path, device)
+    model.require("transfer")
     failed = 0
-    for file in files:
+    for file, target in targets.items():
         try:
-            _transfer_file(model, file, out if out.suffix else out / f"{file.stem}.csv", plot)
+            _transfer_file(
+                model, _read(file, model.manifest.axes["source"].modality, column, modality), file, target, plot
+            )
         except LineshapeError as error:
             failed += 1
             typer.echo(f"lineshape: {file}: {str(error).removeprefix(f'{file}: ')}", err=True)
     if failed:
         raise typer.Exit(1)
+
+
+def _targets(files: list[Path], out: Path, plot: Path | None) -> dict[Path, Path]:
+    """Where each file's estimate goes; nothing measured is ever written over."""
+    from lineshape.errors import UsageError
+
+    into_folder = len(files) > 1 or out.is_dir() or not out.suffix
+    if into_folder and (out.is_file() or out.suffix in (".csv", ".npz")):
+        raise UsageError(f"{len(files)} files need a folder to write to; {out} is or looks like a file")
+    if len(files) > 1 and plot:
+        raise UsageError("--plot draws one spectrum; give one file")
+    targets = {file: out / f"{file.stem}.csv" if into_folder else out for file in files}
+    if len(set(targets.values())) < len(files):
+        raise UsageError("two of the files have the same name, so one estimate would replace the other; do them apart")
+    measured = {file.resolve() for file in files}
+    for target in [*targets.values(), *([plot] if plot else [])]:
+        if target.resolve() in measured:
+            raise UsageError(f"{target} is one of the measured files; write the estimate elsewhere")
+    return targets
 
 
 @bundle.command("show")
@@ -126,39 +148,44 @@ def _open(path: Path, device: str) -> Model:
     return Model.open(path, device=device)  # type: ignore[arg-type]
 
 
-def _transfer_file(model: Model, file: Path, out: Path, plot: Path | None) -> None:
+def _read(file: Path, source: str, column: str | None, modality: str | None) -> Spectrum:
+    """The spectrum as the file describes it; where it does not say what it holds, the bundle's source."""
+    from lineshape.errors import ReadError
+    from lineshape.readers import read_spectrum
+
+    if modality:
+        return read_spectrum(file, modality, column=column)
+    try:
+        return read_spectrum(file, column=column)
+    except ReadError:
+        assumed = read_spectrum(file, source, column=column)
+        return assumed.noted(f"The file does not say what it holds; taken for {source}, as the bundle expects.")
+
+
+def _transfer_file(model: Model, source: Spectrum, file: Path, out: Path, plot: Path | None) -> None:
     from lineshape.writers import write_table
     from lineshape_edge.tasks import transfer as estimate
 
-    source = _read(file, model.manifest.axes["source"].modality)
     (found,) = estimate(model, [source])
     columns = {"intensity": found.intensities, "lower": found.lower, "upper": found.upper}
     notes = {"notes": " ".join(source.notes)} if source.notes else {}
     metadata = {**_origin(model), "source": file.name, "familiarity": f"{found.familiarity:.4f}", **notes}
     write_table(out, found.axis, columns, metadata)
+    for note in source.notes:
+        typer.echo(f"{file.name}: {note}", err=True)
     typer.echo(_summary(file, out, found))
     if plot:
         from lineshape_edge.plot import plot_transfer
 
-        plot_transfer(plot, source, found, f"{file.name}: familiarity {found.familiarity:.2f}")
-
-
-def _read(file: Path, modality: str) -> Spectrum:
-    """The spectrum as the file describes it; where it does not say what it holds, the bundle's source."""
-    from lineshape.errors import ReadError
-    from lineshape.readers import read_spectrum
-
-    try:
-        return read_spectrum(file)
-    except ReadError:
-        return read_spectrum(file, modality)
+        plot_transfer(plot, source, found, f"{file.name}\nfamiliarity {found.familiarity:.2f}")
 
 
 def _summary(file: Path, out: Path, found: Transferred) -> str:
     axis = found.axis
     strongest = axis.values[found.intensities.argmax()]
+    doubt = " (unlike what the model has seen: do not use it)" if found.familiarity < UNFAMILIAR else ""
     return (f"{file.name} -> {out}: strongest {axis.modality} band at {strongest:g} {axis.unit}, "
-            f"familiarity {found.familiarity:.2f}")  # fmt: skip
+            f"familiarity {found.familiarity:.2f}{doubt}")  # fmt: skip
 
 
 def _origin(model: Model) -> dict[str, str]:

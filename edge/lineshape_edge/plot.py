@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from lineshape.axis import SpectralAxis
 from lineshape.errors import MissingExtra, UsageError
+from lineshape.files import write_atomically
 from lineshape.spectrum import Spectrum
 from lineshape_edge.tasks import Transferred
 
@@ -25,12 +27,12 @@ def plot_transfer(path: Path, source: Spectrum, found: Transferred, title: str) 
     above.plot(source.axis.values, source.intensities, color=MEASURED, linewidth=0.9)
     _label(above, source.axis, "measured")
     x = found.axis.values
-    below.fill_between(x, found.lower, found.upper, color=ESTIMATED, alpha=0.25, linewidth=0, label="90 % interval")
+    below.fill_between(x, found.lower, found.upper, color=ESTIMATED, alpha=0.25, linewidth=0, label="interval")
     below.plot(x, found.intensities, color=ESTIMATED, linewidth=0.9, label="estimate")
     below.legend(loc="best", frameon=False, fontsize=8)
     _label(below, found.axis, "estimated")
     figure.suptitle(title, fontsize=10)
-    figure.savefig(path, dpi=150)
+    _save(figure, path)
 
 
 def plot_samples(path: Path, axis: SpectralAxis, spectra: NDArray[np.float32], title: str) -> None:
@@ -44,7 +46,7 @@ def plot_samples(path: Path, axis: SpectralAxis, spectra: NDArray[np.float32], t
     panels[-1].set_xlabel(axis_title(axis), fontsize=9)
     figure.supylabel("Relative intensity", fontsize=9)
     figure.suptitle(f"{title}: first {len(shown)} of {len(spectra)}", fontsize=10)
-    figure.savefig(path, dpi=150)
+    _save(figure, path)
 
 
 def _figure(path: Path, panels: int, height: float = 2.4) -> tuple[Any, Any]:
@@ -57,6 +59,12 @@ def _figure(path: Path, panels: int, height: float = 2.4) -> tuple[Any, Any]:
     figure = Figure(figsize=(7, 0.8 + height * panels), layout="constrained")
     axes = figure.subplots(panels, squeeze=False)[:, 0]
     return figure, axes
+
+
+def _save(figure: Any, path: Path) -> None:  # noqa: ANN401
+    content = io.BytesIO()
+    figure.savefig(content, dpi=150, format=path.suffix[1:])
+    write_atomically(path, content.getvalue())
 
 
 def axis_title(axis: SpectralAxis) -> str:

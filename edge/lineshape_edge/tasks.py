@@ -79,6 +79,8 @@ def transfer(model: Model, spectra: Sequence[Spectrum]) -> list[Transferred]:
         If a spectrum does not reach the grid or is of another modality.
     """
     model.require("transfer")
+    if not spectra:
+        return []
     rows = [gridded(model, spectrum) for spectrum in spectra]
     inputs = {"source": np.stack([row[0] for row in rows]), "mask": np.stack([row[1] for row in rows])}
     outputs = _in_batches(model, inputs)

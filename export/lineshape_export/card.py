@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lineshape.bundle import AxisSpec, Manifest
+from lineshape_training.families import family_of
 from lineshape_training.run import Fitted, RunSpec
 
 _USES = {
@@ -14,16 +15,12 @@ _LIMITS = {
     "transfer": "The mapping is one-to-many: an estimate is no measurement. Do not use one with low familiarity; the "
                 "interval holds for materials like those of the fit.",
 }  # fmt: skip
-_SCORES = {
-    "spectrogen": "1 - mean Pearson correlation with the measured target",
-    "vae": "evidence bound by point",
-}
 
 
 def model_card(manifest: Manifest, spec: RunSpec, fitted: Fitted) -> str:
     """The card's text."""
     axes = "\n".join(f"- {role}: {_axis(axis)}" for role, axis in manifest.axes.items())
-    scores = [f"{values[_index(spec, fitted)]:.4f}" for values in fitted.scores.values()]
+    scores = ", ".join(f"{score:.4f}" for score in fitted.held_out)
     return f"""---
 library_name: lineshape
 license: other
@@ -51,14 +48,10 @@ Family `{manifest.family}`, {fitted.parameters:,} parameters, {fitted.steps} ste
 
 ## Measured
 
-{_SCORES[manifest.family]}, on groups held out of each of {len(scores)} folds (smaller is better): {", ".join(scores)}.
+On groups held out, by fold: {family_of(manifest.family).scored_by} {scores}.
 The number of steps was chosen on the same folds, so this is a little flattering.
 """
 
 
 def _axis(axis: AxisSpec) -> str:
     return f"{axis.modality}, {axis.first:g} to {axis.last:g} {axis.unit}, {axis.n} points"
-
-
-def _index(spec: RunSpec, fitted: Fitted) -> int:
-    return fitted.steps // spec.recipe.fit.evaluate_every - 1

@@ -18,6 +18,7 @@ from lineshape_export.graphs import MAX_BATCH, to_onnx, to_torchscript
 from lineshape_export.parity import BATCHES, check_parity, tolerances
 from lineshape_training.contract import Contract, Seeded
 from lineshape_training.families import family_of
+from lineshape_training.results import revision
 from lineshape_training.run import Run
 
 INTENSITIES = (-1e9, 1e9)  # far beyond any detector; squares of these still fit float32
@@ -32,7 +33,7 @@ def export_run(run: Run, out: Path, name: str | None = None, version: str = "0.1
     run : Run
         Ended.
     out : Path
-        A ``*.lineshape`` file, or a new folder.
+        A new ``*.lineshape`` file, or a new folder.
     name, version : str
         Of the bundle; by default the recipe's name.
 
@@ -46,6 +47,10 @@ def export_run(run: Run, out: Path, name: str | None = None, version: str = "0.1
     ParityError
         If a graph answers differently from PyTorch; it names the output and the deviation.
     """
+    if out.exists():
+        raise UsageError(f"{out}: already there, and a sealed bundle is not replaced; choose another name")
+    if out.suffix not in ("", ".lineshape"):
+        raise UsageError(f"{out}: a bundle is a .lineshape file or, without an ending, a folder")
     recipe, network = run.spec.recipe, run.network()
     family = family_of(recipe.family)
     contract = family.contract(network, recipe).eval()
@@ -88,6 +93,7 @@ def _manifest(
         axes=recipe.axes,
         axis_half=recipe.axis_half,
         intensity_half=recipe.intensity_half,
+        interval=family.interval,
         sampler=family.sampler,
         noise=noise,
         limits=Limits(MAX_BATCH, INTENSITIES),
@@ -111,7 +117,7 @@ def _records(run: Run, manifest: Manifest, goldens: dict[Form, list[Case]]) -> d
     golden = io.BytesIO()
     np.savez(golden, **arrays)  # type: ignore[arg-type]
     exporters = {name: installed(name) for name in ("lineshape", "torch", "onnx", "onnxscript", "onnxruntime")}
-    provenance = {"run": run.spec, "fitted": run.fitted, "exported_with": exporters}
+    provenance = {"run": run.spec, "fitted": run.fitted, "exported_with": exporters, "revision": revision()}
     return {
         GOLDEN: golden.getvalue(),
         "README.md": model_card(manifest, run.spec, run.fitted).encode(),

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -48,15 +49,14 @@ MANIFEST = Manifest(
 )  # fmt: skip
 
 
-def golden() -> bytes:
+def npz(**arrays: np.ndarray) -> bytes:
     out = io.BytesIO()
-    np.savez(
-        out, **{"model.0.source": np.ones((1, 4)), "model.0.mask": np.ones((1, 4)), "model.0.spectrum": np.ones((1, 3))}
-    )
+    np.savez(out, **arrays)
     return out.getvalue()
 
 
-FILES = {"model.onnx": b"not parsed here", "golden.npz": golden(), "README.md": b"# tiny\n"}
+GOLDEN = {"model.0.source": np.ones((1, 4)), "model.0.mask": np.ones((1, 4)), "model.0.spectrum": np.ones((1, 3))}
+FILES = {"model.onnx": b"not parsed here", "golden.npz": npz(**GOLDEN), "README.md": b"# tiny\n"}
 
 
 @pytest.fixture
@@ -208,6 +208,22 @@ def test_a_manifest_of_another_schema_is_refused_by_field() -> None:
         decode(content)
     with pytest.raises(UnsupportedBundle, match="does not list"):
         decode(encode(MANIFEST))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"not an npz", npz(), npz(**{"model.0.source": np.ones((1, 4))}), npz(**{"model.x": np.ones(2)})],
+    ids=["empty", "no npz", "no case", "half a case", "odd names"],
+)
+def test_a_self_test_that_tests_nothing_is_refused(tmp_path: Path, content: bytes) -> None:
+    seal(MANIFEST, {**FILES, "golden.npz": content}, tmp_path / "tiny")
+    with pytest.raises(UnsupportedBundle, match=r"golden\.npz"):
+        open_bundle(tmp_path / "tiny").golden("model")
+
+
+def test_an_output_without_a_tolerance_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedBundle, match="no tolerance for output 'spectrum'"):
+        seal(msgspec.structs.replace(MANIFEST, tolerances={}), FILES, tmp_path / "tiny")
 
 
 def test_sealing_is_all_or_nothing_and_never_overwrites_a_folder(folder: Path, tmp_path: Path) -> None:

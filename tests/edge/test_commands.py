@@ -15,11 +15,13 @@ import pytest
 
 from lineshape.axis import SpectralAxis
 from lineshape.bundle import unpack
+from lineshape.errors import UnsupportedBundle
 from lineshape.readers import read_spectra
 from lineshape.spectrum import Spectrum
 from lineshape.writers import write_spectrum
 from lineshape_edge import Model, sample, transfer
 from lineshape_edge.doctor import IDENTITY
+from lineshape_edge.session import Session
 from lineshape_training.minerals import mineral_pairs
 
 
@@ -123,6 +125,42 @@ def test_a_changed_bundle_is_refused_with_exit_code_3_by_every_verb(sample_bundl
         done = lineshape(*verb, tmp_path / "bundle")
         assert (done.returncode, "model.onnx: changed since the bundle was sealed" in done.stderr) == (3, True), verb
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_graph_cannot_bring_in_bytes_that_nobody_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outside = onnx.TensorProto(name="w", data_type=1, dims=[1], data_location=onnx.TensorProto.EXTERNAL)
+    outside.external_data.add(key="location", value="secret.bin")
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Add", ["x", "w"], ["y"])], "g",
+        [onnx.helper.make_tensor_value_info("x", 1, [1])], [onnx.helper.make_tensor_value_info("y", 1, [1])], [outside],
+    )  # fmt: skip
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    (tmp_path / "secret.bin").write_bytes(np.float32(42).tobytes())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnsupportedBundle, match="cannot load the graph"):
+        Session(model.SerializeToString())
+
+
+def test_a_measured_file_is_never_written_over(transfer_bundle: Path, measured: Spectrum, tmp_path: Path) -> None:
+    file = tmp_path / "measured.csv"
+    write_spectrum(file, measured)
+    before = file.read_bytes()
+    for target in (["-o", file], ["-o", tmp_path], ["-o", tmp_path / "out.csv", "--plot", file]):
+        done = lineshape("transfer", transfer_bundle, file, *target)
+        assert (done.returncode, "is one of the measured files" in done.stderr) == (2, True), done.stderr
+    assert file.read_bytes() == before
+
+
+def test_what_a_file_does_not_say_is_said(transfer_bundle: Path, measured: Spectrum, tmp_path: Path) -> None:
+    file = tmp_path / "bare.txt"
+    np.savetxt(file, np.column_stack([measured.axis.values, measured.intensities]))
+    done = lineshape("transfer", transfer_bundle, file, "-o", tmp_path / "out.csv")
+    assert done.returncode == 0
+    assert "bare.txt: The file does not say what it holds; taken for raman" in done.stderr
+    flat = Spectrum(np.full(len(measured), 5.0), measured.axis)
+    write_spectrum(tmp_path / "flat.csv", flat)
+    told = lineshape("transfer", transfer_bundle, tmp_path / "flat.csv", "-o", tmp_path / "out.csv").stdout
+    assert "familiarity 0.00 (unlike what the model has seen: do not use it)" in told
 
 
 def test_wrong_use_is_exit_code_2(sample_bundle: Path, transfer_bundle: Path, tmp_path: Path) -> None:

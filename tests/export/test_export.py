@@ -12,7 +12,7 @@ import torch
 
 from lineshape import noise
 from lineshape.bundle import TensorSpec, Tolerance, open_bundle
-from lineshape.errors import DataError, ParityError
+from lineshape.errors import DataError, ParityError, UsageError
 from lineshape_edge import Model, sample
 from lineshape_edge.session import Session
 from lineshape_export import export_run
@@ -139,6 +139,15 @@ def test_exporting_twice_gives_the_same_bytes(sample_run: Run, sample_bundle: Pa
     once, again = open_bundle(sample_bundle), open_bundle(tmp_path / "again.lineshape")
     for name in once.manifest.files.keys() - {"model.ts"}:  # TorchScript counts the classes traced in one process
         assert once.read(name) == again.read(name), name
+
+
+def test_a_sealed_bundle_is_not_replaced(sample_run: Run, sample_bundle: Path, tmp_path: Path) -> None:
+    before = sample_bundle.read_bytes()
+    with pytest.raises(UsageError, match="is not replaced"):
+        export_run(sample_run, sample_bundle)
+    assert sample_bundle.read_bytes() == before
+    with pytest.raises(UsageError, match=r"a bundle is a \.lineshape file or"):
+        export_run(sample_run, tmp_path / "bundle.zip")
 
 
 def test_a_run_that_has_not_ended_is_not_exported(tmp_path: Path, sample_run: Run) -> None:

@@ -37,7 +37,7 @@ def fit(
     data: Annotated[str, typer.Option(help="An npz file, or 'embedded' for the simulated mineral library.")],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    devices: Annotated[int, typer.Option(help="Devices to share the batch; start with torchrun.")] = 1,
+    devices: Annotated[int, typer.Option(min=1, help="Devices that share the batch; start with torchrun.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads; more help large networks only.")] = 1,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
@@ -47,17 +47,23 @@ def fit(
     from lightning.fabric import Fabric
     from tqdm import tqdm
 
+    from lineshape.errors import UsageError
     from lineshape_training import fitting, loading
     from lineshape_training.recipe import load
 
+    if device not in ("auto", "cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
+        raise UsageError(f"--device {device}: choose auto, cpu or, where torch sees a GPU, cuda")
     plan = load(recipe)
     table = loading.load_table(data, plan, seed)
     torch.set_num_threads(threads)  # two threads wait for each other wherever something else runs beside them
     fabric = Fabric(accelerator=device, devices=devices, precision=plan.fit.precision)
     fabric.launch()
-    with tqdm(total=fitting.total_steps(plan), desc=plan.name, unit="step", file=sys.stderr) as bar:
+    total, quiet = fitting.total_steps(plan), fabric.global_rank > 0
+    with tqdm(total=total, desc=plan.name, unit="step", file=sys.stderr, disable=quiet) as bar:
         run = fitting.fit(plan, table, out, data=Path(data).name, data_sha256=loading.fingerprint(data), seed=seed,
                           fabric=fabric, resume=resume, progress=bar.update)  # fmt: skip
+    if quiet:
+        return
     found = run.fitted
     typer.echo(
         f"{out}: {plan.family} with {found.parameters:,} parameters, {len(table)} spectra of {run.spec.groups} groups, "

@@ -49,7 +49,9 @@ class Family(ABC, Generic[N, C]):
 
     name: ClassVar[str]
     task: ClassVar[Task]
+    scored_by: ClassVar[str]  # what `Trainable.score` measures, in words
     sampler: ClassVar[SamplerSpec | None] = None
+    interval: ClassVar[float | None] = None  # coverage that `lower` and `upper` promise
     Config: type[C]
 
     def config(self, recipe: Recipe) -> C:

@@ -10,6 +10,7 @@ resumed ends in the same weights.
 
 from __future__ import annotations
 
+import io
 import math
 import platform
 import time
@@ -20,16 +21,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
-import msgspec
 import numpy as np
 import torch
 from lightning.fabric import Fabric
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from lineshape.errors import DataError, FitError
+from lineshape.errors import DataError, FitError, RecipeError
 from lineshape.files import write_atomically
 from lineshape_training.families import family_of
-from lineshape_training.family import Rows, Table, Tensors, Trainable
+from lineshape_training.family import Family, Rows, Table, Tensors, Trainable
 from lineshape_training.recipe import Recipe
 from lineshape_training.run import Fitted, Run, RunSpec, load_weights, save_weights
 from lineshape_training.splits import group_folds
@@ -37,6 +37,7 @@ from lineshape_training.splits import group_folds
 Progress = Callable[[int], object]  # told how many steps have been made
 
 SMALLEST_TABLE = 8
+CHECKPOINT = "checkpoint.pt"
 
 
 def fit(recipe: Recipe, table: Table, out: Path, *, data: str, data_sha256: str, seed: int = 0,
@@ -73,28 +74,24 @@ def fit(recipe: Recipe, table: Table, out: Path, *, data: str, data_sha256: str,
     FitError
         If the loss diverges.
     """
-    started = time.monotonic()
-    groups = np.unique(table.group)
-    if len(table) < SMALLEST_TABLE or len(groups) < recipe.fit.folds:
-        raise DataError(f"{len(table)} spectra of {len(groups)} independent groups are too few; recipe {recipe.name} "
-                        f"needs at least {SMALLEST_TABLE} spectra and {recipe.fit.folds} groups")  # fmt: skip
-    hashes = tuple(sha256(name.encode()).hexdigest()[:16] for name in groups.tolist())
-    run = Run.begin(out, RunSpec(recipe, data, data_sha256, seed, len(table), len(groups), hashes), resume)
     fabric = fabric or Fabric(accelerator="cpu", devices=1)
-    job = Job(recipe, family_of(recipe.family).tensors(table), fabric, seed, progress)
+    family = _checked(recipe, table, fabric)
+    groups = np.unique(table.group).tolist()
+    hashes = tuple(sha256(name.encode()).hexdigest()[:16] for name in groups)
+    run = _begun(out, RunSpec(recipe, data, data_sha256, seed, len(table), len(groups), hashes), fabric, resume)
+    if run.ended:
+        return run
+    job = Job(recipe, family.tensors(table), fabric, seed, progress)
     folds = group_folds(table.group, recipe.fit.folds, seed)[: recipe.fit.holdouts]
     parts = [run.part(f"fold-{k}") for k in range(len(folds))]
-    scores = [
-        job.fit(part, k, rows, held, recipe.fit.steps)
-        for k, (part, (rows, held)) in enumerate(zip(parts, folds, strict=True))
-    ]
-    steps = best_step(scores, recipe)
-    job.fit(run.part("final"), len(folds), np.arange(len(table)), None, steps)
-    network = job.evaluated(run.part("final"), steps)
+    scores = [job.fit(part, k, *folds[k], recipe.fit.steps) for k, part in enumerate(parts)]
+    steps, whole = best_step(scores, recipe), run.part("final")
+    job.fit(whole, len(folds), np.arange(len(table)), None, steps)
+    network = job.evaluated(whole, steps)
     unseen = [(job.evaluated(part, steps), held) for part, (_, held) in zip(parts, folds, strict=True)]
-    family_of(recipe.family).calibrate(network, job.tensors, table.group, unseen)
+    family.calibrate(network, job.tensors, table.group, unseen)
     if fabric.global_rank == 0:
-        run.finish(network, _found(steps, scores, time.monotonic() - started, network, fabric))
+        run.finish(network, _found(recipe, steps, scores, [*parts, whole], network, fabric))
     fabric.barrier()
     return run
 
@@ -131,7 +128,7 @@ class Job:
         while fitter.step < steps:
             losses = fitter.advance(fitting)
             self.progress(1)
-            if fitter.step % self.recipe.fit.evaluate_every == 0 or fitter.step == steps:
+            if fitter.step % self.recipe.fit.evaluate_every == 0:
                 fitter.evaluate(losses, unseen)
         return fitter.scores
 
@@ -156,6 +153,7 @@ class Fitter:
         decayed = get_ema_multi_avg_fn(spec.ema)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(network, multi_avg_fn=decayed, use_buffers=False)
         self.step, self.scores = 0, list[float]()
+        self.seconds, self.started = 0.0, time.monotonic()
 
     def advance(self, tensors: Tensors) -> Tensors:
         """One step of AdamW on a batch drawn with replacement."""
@@ -163,6 +161,7 @@ class Fitter:
         torch.manual_seed(self._seed_of(self.step + 1))
         count = len(next(iter(tensors.values())))
         index = torch.randint(count, (spec.batch,), device=fabric.device)[fabric.global_rank :: fabric.world_size]
+        torch.manual_seed(self._seed_of(self.step + 1) + fabric.global_rank)  # each device its own dropout and latents
         for group in self.optimizer.param_groups:
             group["lr"] = spec.learning_rate * (1 + math.cos(math.pi * self.step / spec.steps)) / 2
         self.network.train()
@@ -192,33 +191,63 @@ class Fitter:
         if self.job.fabric.global_rank == 0:
             save_weights(network, self.part / f"step-{self.step}.safetensors")
             self._save()
+        self.job.fabric.barrier()  # the others read what the first has written
 
     def load(self) -> None:
         """Go on from the last checkpoint, if there is one."""
-        path = self.part / "checkpoint.pt"
+        path = self.part / CHECKPOINT
         if path.exists():
             state: dict[str, Any] = torch.load(path, map_location=self.job.fabric.device, weights_only=True)
             self.network.load_state_dict(state["network"])
             self.average.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
-            self.step, self.scores = state["step"], state["scores"]
+            self.step, self.scores, self.seconds = state["step"], state["scores"], state["seconds"]
 
     def _save(self) -> None:
         state = {
             "network": self.network.state_dict(), "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(), "step": self.step, "scores": self.scores,
+            "seconds": self.seconds + time.monotonic() - self.started,
         }  # fmt: skip
-        growing = self.part / "checkpoint.growing"
-        torch.save(state, growing)
-        growing.replace(self.part / "checkpoint.pt")
-        write_atomically(self.part / "scores.json", msgspec.json.encode(self.scores))
+        content = io.BytesIO()
+        torch.save(state, content)
+        write_atomically(self.part / CHECKPOINT, content.getvalue())
 
     def _seed_of(self, step: int) -> int:
         return int(np.random.SeedSequence([self.job.seed, self.number, step]).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _found(steps: int, scores: list[list[float]], seconds: float, network: Trainable, fabric: Fabric) -> Fitted:
+def _checked(recipe: Recipe, table: Table, fabric: Fabric) -> Family[Any, Any]:
+    """The recipe's family, once everything that can be wrong has been tried; no folder is made before."""
+    family, groups = family_of(recipe.family), len(np.unique(table.group))
+    if len(table) < SMALLEST_TABLE or groups < recipe.fit.folds:
+        raise DataError(f"{len(table)} spectra of {groups} independent groups are too few; recipe {recipe.name} needs "
+                        f"at least {SMALLEST_TABLE} spectra and {recipe.fit.folds} groups")  # fmt: skip
+    if (family.task == "transfer") != (recipe.data.source is not None):
+        wanted = "names" if family.task == "transfer" else "names no"
+        raise RecipeError(f"recipe {recipe.name}: family {family.name} {wanted} [data] source")
+    if recipe.fit.batch < fabric.world_size:
+        raise RecipeError(
+            f"recipe {recipe.name}: a batch of {recipe.fit.batch} cannot be shared by {fabric.world_size}"
+        )
+    family.network(recipe)
+    return family
+
+
+def _begun(out: Path, spec: RunSpec, fabric: Fabric, resume: bool) -> Run:
+    run = Run(out)
+    if fabric.global_rank == 0:
+        run.begin(spec, resume)
+    fabric.barrier()
+    return run
+
+
+def _found(recipe: Recipe, steps: int, scores: list[list[float]], parts: list[Path], network: Trainable,
+           fabric: Fabric) -> Fitted:  # fmt: skip
+    saved = [torch.load(part / CHECKPOINT, map_location="cpu", weights_only=True) for part in parts]
     hardware = torch.cuda.get_device_name() if fabric.device.type == "cuda" else platform.machine() or "cpu"
     versions = {name: version(name) for name in ("lineshape", "torch", "lightning", "numpy")}
-    named = {f"fold-{k}": values for k, values in enumerate(scores)}
-    return Fitted(steps, named, seconds, sum(p.numel() for p in network.parameters()), hardware, versions)
+    chosen = tuple(values[steps // recipe.fit.evaluate_every - 1] for values in scores)
+    parameters = sum(p.numel() for p in network.parameters())
+    seconds = sum(state["seconds"] for state in saved)
+    return Fitted(steps, chosen, scores, seconds, parameters, hardware, versions)

@@ -7,7 +7,6 @@ ending) and, where not everything was measured, `raman_mask` [n, L].
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from lineshape.axis import SpectralAxis
 from lineshape.bundle import AxisSpec
 from lineshape.errors import AxisError, DataError, ReadError
+from lineshape.npz import read_npz
 from lineshape.preprocessing import to_grid
 from lineshape.spectrum import Spectrum
 from lineshape_training.family import Table
@@ -27,6 +27,7 @@ from lineshape_training.spectra import PairTable, SpectraTable
 
 EMBEDDED = "embedded"  # stands for the simulated mineral library in the place of a file
 SPECIMENS = 6  # of each simulated mineral
+MOST_BYTES = 1 << 33  # of a data set, unpacked
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
@@ -52,13 +53,13 @@ def load_table(data: str, recipe: Recipe, seed: int = 0) -> Table:
     spec = recipe.data
     if data == EMBEDDED:
         if spec.source:
-            return _on_grids(mineral_pairs(spec.source, spec.spectrum, SPECIMENS, seed), recipe)
-        return _on_grids(mineral_spectra(spec.spectrum, SPECIMENS, seed), recipe)
+            return _on_grids(mineral_pairs(spec.source, spec.spectrum, SPECIMENS, seed), recipe, data)
+        return _on_grids(mineral_spectra(spec.spectrum, SPECIMENS, seed), recipe, data)
     arrays = _arrays(Path(data))
     spectrum = _table(arrays, spec.spectrum, recipe, data)
     if spec.source is None:
-        return _on_grids(spectrum, recipe)
-    return _on_grids(PairTable(_table(arrays, spec.source, recipe, data), spectrum), recipe)
+        return _on_grids(spectrum, recipe, data)
+    return _on_grids(PairTable(_table(arrays, spec.source, recipe, data), spectrum), recipe, data)
 
 
 def fingerprint(data: str) -> str:
@@ -68,27 +69,35 @@ def fingerprint(data: str) -> str:
 
 def _arrays(path: Path) -> Arrays:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
+        content = path.read_bytes()
     except OSError as error:
         raise ReadError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, zipfile.BadZipFile, AttributeError) as error:
-        raise ReadError(f"{path}: not an npz of plain arrays ({error}); save one with numpy.savez") from None
+    if not content.startswith(b"PK"):
+        raise ReadError(f"{path}: not an npz file; save the spectra, their axis and their groups with numpy.savez")
+    return read_npz(content, str(path), MOST_BYTES)
 
 
 def _table(arrays: Arrays, modality: str, recipe: Recipe, data: str) -> SpectraTable:
     spec = recipe.data
-    values = _first(arrays, [modality, "spectra", "patterns"], data).astype(np.float32)
+    values = _numbers(_first(arrays, [modality, "spectra", "patterns"], data), modality, data)
     axis_names = [f"{modality}_axis", *(name for name in arrays if name.startswith(("axis", "twotheta")))]
-    role = "source" if modality == spec.source else "spectrum"
-    grid = recipe.axes[role]
+    grid = recipe.axes["source" if modality == spec.source else "spectrum"]
     axis = SpectralAxis(_first(arrays, axis_names, data), modality, grid.unit,
                         laser_nm=grid.laser_nm, xray_angstrom=grid.xray_angstrom)  # fmt: skip
-    mask = np.asarray(arrays.get(f"{modality}_mask", np.ones(values.shape)), np.float32)
+    mask = _numbers(arrays.get(f"{modality}_mask", np.ones(values.shape)), f"{modality}_mask", data)
+    if values.ndim != 2 or values.shape[1] != len(axis) or mask.shape != values.shape:
+        raise DataError(f"{data}: {modality} {list(values.shape)}, its mask {list(mask.shape)} and an axis of "
+                        f"{len(axis)} points do not belong together; spectra are rows")  # fmt: skip
     group = _first(arrays, [spec.group], data).astype(str)
     identity = _first(arrays, [spec.identity, spec.group], data).astype(str)
     label = _first(arrays, [spec.label], data).astype(str) if spec.label else None
     return SpectraTable(np.where(mask > 0, values, 0), mask, axis, group, identity, label)
+
+
+def _numbers(array: NDArray[Any], name: str, data: str) -> NDArray[np.float32]:
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{data}: {name} holds {array.dtype}, not numbers")
+    return array.astype(np.float32)
 
 
 def _first(arrays: Arrays, names: list[str], data: str) -> NDArray[Any]:
@@ -98,20 +107,27 @@ def _first(arrays: Arrays, names: list[str], data: str) -> NDArray[Any]:
     raise DataError(f"{data}: no array named {' or '.join(dict.fromkeys(names))}; it holds {', '.join(arrays)}")
 
 
-def _on_grids(table: Table, recipe: Recipe) -> Table:
+def _on_grids(table: Table, recipe: Recipe, data: str) -> Table:
     """Bring every spectrum through the axis half, and leave out what was measured on too small a share of the grid."""
     if isinstance(table, PairTable):
         source = _on_grid(table.source, recipe.axes["source"], recipe, "source")
         target = _on_grid(table.target, recipe.axes["spectrum"], recipe, "spectrum")
-        kept = np.flatnonzero(_measured(source, recipe) & _measured(target, recipe))
-        return PairTable(source, target).rows(kept)
+        return PairTable(source, target).rows(_kept(recipe, data, source, target))
     spectrum = _on_grid(table, recipe.axes["spectrum"], recipe, "spectrum")
-    return spectrum.rows(np.flatnonzero(_measured(spectrum, recipe)))
+    return spectrum.rows(_kept(recipe, data, spectrum))
 
 
-def _measured(table: SpectraTable, recipe: Recipe) -> NDArray[np.bool_]:
-    enough: NDArray[np.bool_] = table.mask.mean(axis=1) >= recipe.data.measured
-    return enough
+def _kept(recipe: Recipe, data: str, *tables: SpectraTable) -> NDArray[np.intp]:
+    """Rows that were measured on enough of every grid, and are not constant there."""
+    good = np.ones(len(tables[0]), bool)
+    for table in tables:
+        varied = np.ptp(np.where(table.mask > 0, table.values, table.values.max(1, keepdims=True)), axis=1) > 0
+        good &= (table.mask.mean(axis=1) >= recipe.data.measured) & varied
+    if not good.any():
+        ranges = " and ".join(f"{t.axis.low:g} to {t.axis.high:g} {t.axis.unit}" for t in tables)
+        raise DataError(f"{data}: none of the {len(good)} spectra varies and is measured on {recipe.data.measured:.0%} "
+                        f"of recipe {recipe.name}'s range ({ranges}); look at axis, unit and mask")  # fmt: skip
+    return np.flatnonzero(good)
 
 
 def _on_grid(table: SpectraTable, spec: AxisSpec, recipe: Recipe, role: str) -> SpectraTable:

@@ -56,14 +56,15 @@ def record(path: Path, key: str, part: str, content: Any) -> None:  # noqa: ANN4
     known.setdefault("about", {})[f"{key} {part}"] = {
         "command": " ".join(["lineshape", *sys.argv[1:]]),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "revision": _revision(),
+        "revision": revision(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
     known.setdefault(key, {})[part] = msgspec.to_builtins(content)
     write_atomically(path, msgspec.json.format(msgspec.json.encode(known), indent=2) + b"\n")
 
 
-def _revision() -> str:
+def revision() -> str:
+    """The version-control revision that this code stands at; with "-dirty" where it was changed since."""
     try:
         words = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
         told = subprocess.run(words, capture_output=True, text=True, check=True)

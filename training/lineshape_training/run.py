@@ -1,9 +1,9 @@
 """A run: the folder that holds one fit, from its first step to its weights.
 
-run.json            recipe, data fingerprint, seed, versions: written first, compared on resume
-fold-K/, final/     checkpoint.pt (to go on after a kill), scores.json, step-N.safetensors (evaluated weights)
+run.json            recipe, data fingerprint, seed: written first, compared on resume
+fold-K/, final/     checkpoint.pt (to go on after a kill), step-N.safetensors (evaluated weights)
 weights.safetensors the fitted network
-fitted.json         what the fit found: chosen step, scores, seconds, sizes
+fitted.json         what the fit found: chosen step, scores, seconds, sizes, versions
 """
 
 from __future__ import annotations
@@ -38,10 +38,21 @@ class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Fitted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a fit found."""
+    """What a fit found.
+
+    Parameters
+    ----------
+    steps : int
+        To which the network was fitted.
+    held_out : tuple of float
+        The score of each held-out fold at that step; the step was chosen by their mean.
+    scores : list of lists of float
+        The score of each held-out fold at every evaluation.
+    """
 
     steps: int
-    scores: dict[str, list[float]]
+    held_out: tuple[float, ...]
+    scores: list[list[float]]
     seconds: float
     parameters: int
     hardware: str
@@ -59,23 +70,25 @@ class Run:
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
 
-    @classmethod
-    def begin(cls, folder: Path, spec: RunSpec, resume: bool) -> Run:
-        """A new run, or an interrupted one of the same fit.
+    def begin(self, spec: RunSpec, resume: bool) -> None:
+        """Begin a new run, or go on with one of the same fit.
 
         Raises
         ------
         UsageError
             If the folder holds a run and `resume` is not set, or holds a run of another fit.
         """
-        run = cls(folder)
-        if not run._path("run.json").exists():
-            run._write("run.json", spec)
+        if not self._path("run.json").exists():
+            self._write("run.json", spec)
         elif not resume:
-            raise UsageError(f"{folder}: holds a run already; continue it with --resume, or choose another folder")
-        elif run.spec != spec:
-            raise UsageError(f"{folder}: holds a run with another recipe, data or seed; choose another folder")
-        return run
+            raise UsageError(f"{self.folder}: holds a run already; continue it with --resume, or choose another folder")
+        elif self.spec != spec:
+            raise UsageError(f"{self.folder}: holds a run with another recipe, data or seed; choose another folder")
+
+    @property
+    def ended(self) -> bool:
+        """True once the fitted network has been written."""
+        return self._path("fitted.json").exists()
 
     @property
     def spec(self) -> RunSpec:
@@ -92,7 +105,10 @@ class Run:
     def part(self, name: str) -> Path:
         """The folder of one network's fit."""
         folder = self._path(name)
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"cannot make {folder}: {error.strerror}; choose another folder") from None
         return folder
 
     def finish(self, network: Trainable, fitted: Fitted) -> None:
@@ -108,7 +124,7 @@ class Run:
         DataError
             If the fit has not ended.
         """
-        if not self._path("fitted.json").exists():
+        if not self.ended:
             raise DataError(f"{self.folder}: the fit has not ended; continue it with `lineshape fit ... --resume`")
         recipe = self.spec.recipe
         network: Trainable = family_of(recipe.family).network(recipe)

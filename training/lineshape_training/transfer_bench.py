@@ -31,7 +31,7 @@ from lineshape_training.spectra import Names, PairTable
 from lineshape_training.splits import Rows, group_folds
 
 Protocol: TypeAlias = Literal["random", "id", "mineral"]
-Scores: TypeAlias = dict[str, NDArray[Any]]  # "METHOD pearson", "METHOD rmse": one value for each pair
+Scores = dict[str, NDArray[Any]]  # "METHOD pearson", "METHOD rmse": one value for each pair
 
 FOLDS = 10
 OURS = "lineshape"
@@ -108,17 +108,30 @@ def _key(recipe: Recipe, table: PairTable, fitting_rows: Rows, held: Rows, seed:
 
 @torch.no_grad()
 def _scores(recipe: Recipe, network: torch.nn.Module, known: PairTable, asked: PairTable) -> Scores:
-    (known_source, known_target), (asked_source, truth) = (_prepared(recipe, table) for table in (known, asked))
-    mask = torch.from_numpy(asked.target.mask)
-    answers = {name: baseline(known_source, known_target, asked_source) for name, baseline in BASELINES.items()}
-    ours = network(torch.from_numpy(asked.source.values), torch.from_numpy(asked.source.mask))
-    answers[OURS], lower, upper, familiarity = ours
+    spectrum, lower, upper, familiarity = network(
+        torch.from_numpy(asked.source.values), torch.from_numpy(asked.source.mask)
+    )
+    truth, mask = _prepared(recipe, asked)[1], torch.from_numpy(asked.target.mask)
     inside = ((truth >= lower) & (truth <= upper)).float()
-    scores = {"covered": ((inside * mask).sum(1) / mask.sum(1)).numpy(), "familiarity": familiarity[:, 0].numpy()}
-    for name, answer in answers.items():
-        scores[f"{name} pearson"] = pearson(answer, truth, mask).numpy()
-        scores[f"{name} rmse"] = rmse(answer, truth, mask).numpy()
+    covered = {"covered": ((inside * mask).sum(1) / mask.sum(1)).numpy(), "familiarity": familiarity[:, 0].numpy()}
+    return covered | judged(OURS, spectrum, truth, mask) | baseline_scores(recipe, known, asked)
+
+
+def baseline_scores(recipe: Recipe, known: PairTable, asked: PairTable) -> Scores:
+    """How every baseline, given the known pairs, does on the asked ones."""
+    (sources, targets), (asked_sources, truth) = (_prepared(recipe, table) for table in (known, asked))
+    mask, scores = torch.from_numpy(asked.target.mask), Scores()
+    for name, baseline in BASELINES.items():
+        scores |= judged(name, baseline(sources, targets, asked_sources), truth, mask)
     return scores
+
+
+def judged(method: str, answer: Tensor, truth: Tensor, mask: Tensor) -> Scores:
+    """Pearson correlation and RMSE of each answer, under the method's name."""
+    return {
+        f"{method} pearson": pearson(answer, truth, mask).numpy(),
+        f"{method} rmse": rmse(answer, truth, mask).numpy(),
+    }
 
 
 def _prepared(recipe: Recipe, table: PairTable) -> tuple[Tensor, Tensor]:

@@ -60,11 +60,11 @@ def transfers_figure(model: Model, table: PairTable) -> Picture:
             right.plot(x, truths[row], color=palette.measured, lw=0.8, label="truth")
             right.plot(x, one.intensities, color=palette.generated, lw=0.9, label="estimate")
             right.set_title(f"estimate, familiarity {one.familiarity:.2f}")
-        panels[0][1].legend(frameon=False, fontsize=7)
-        _name_axes(panels, table.source.axis, table.target.axis)
+        figure.legend(*panels[0][1].get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
+        _name_axes(figure, panels, table.source.axis, table.target.axis)
         return figure
 
-    return _picture(f"{model.manifest.name}: new specimens", draw)
+    return _picture(f"{model.manifest.name}: new specimens of minerals in the fit", draw)
 
 
 def samples_figure(model: Model, table: Table) -> Picture:
@@ -82,13 +82,13 @@ def samples_figure(model: Model, table: Table) -> Picture:
             for row in range(2):
                 panels[row][column].plot(axis.values, some[2 * row], color=colour, lw=0.8)
                 panels[row][column].plot(axis.values, some[2 * row + 1] + 1.1, color=colour, lw=0.8)
-                panels[row][column].set_title(f"two spectra, {name}")
+                panels[row][column].set_title(f"two spectra, one lifted, {name}")
             low, high = np.quantile(spectra, [0.05, 0.95], axis=0)
             panels[2][column].fill_between(axis.values, low, high, color=colour, alpha=0.25, lw=0)
             panels[2][column].plot(axis.values, spectra.mean(0), color=colour, lw=0.9)
             panels[2][column].set_title(f"mean and 5 to 95 % of {len(spectra)}, {name}")
             panels[2][column].set_ylim(-0.1, 1.05)
-        _name_axes(panels, axis, axis)
+        _name_axes(figure, panels, axis, axis)
         return figure
 
     return _picture(f"{model.manifest.name}: spectra of the fit and generated ones", draw)
@@ -99,14 +99,14 @@ def _figure(rows: int, columns: int, height: float) -> tuple[Figure, Any]:
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
-def _name_axes(panels: Any, left: SpectralAxis, right: SpectralAxis) -> None:  # noqa: ANN401
+def _name_axes(figure: Figure, panels: Any, left: SpectralAxis, right: SpectralAxis) -> None:  # noqa: ANN401
     for row in panels:
         for panel, axis in zip(row, (left, right), strict=True):
             panel.set_xlim(axis.low, axis.high)
             panel.margins(y=0.08)
     panels[-1][0].set_xlabel(axis_title(left))
     panels[-1][1].set_xlabel(axis_title(right))
-    panels[len(panels) // 2][0].set_ylabel("intensity")
+    figure.supylabel("intensity", fontsize=8)
 
 
 def _picture(title: str, draw: Callable[[Palette], Figure]) -> Picture:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import typer
 
@@ -14,17 +16,18 @@ from lineshape.spectrum import Spectrum
 from lineshape.writers import write_spectrum
 from lineshape_edge import Model
 from lineshape_training.demo.figures import samples_figure, transfers_figure
+from lineshape_training.demo.judge import judge, new_specimens
 from lineshape_training.demo.report import Report, write_report
 from lineshape_training.demo.service import Service, lineshape
 from lineshape_training.demo.wire import Agreement, sampled, transferred
 from lineshape_training.loading import load_table
-from lineshape_training.minerals import mineral_pairs
+from lineshape_training.recipe import load
 from lineshape_training.run import Run
 from lineshape_training.spectra import PairTable
 
-RECIPES = ("raman-to-ir", "raman-to-xrd", "raman-vae")
+TRANSFERS = ("raman-to-ir", "raman-to-xrd")
+RECIPES = (*TRANSFERS, "raman-vae")
 SHOWN = ("Quartz", "Aragonite", "Corundum")  # Raman and XRD of all, IR of the last two
-NEW_SEED = 1  # specimens of this seed were not fitted on
 SAMPLES = 100
 
 
@@ -40,19 +43,21 @@ def run_demo(out: Path) -> None:
     for name in RECIPES:
         with _timed(seconds, f"fit {name}"):
             lineshape("fit", name, "--data", "embedded", "--out", _run(out, name), "--device", "cpu", "--resume")
+        _bundle(out, name).unlink(missing_ok=True)  # of an earlier demo
         with _timed(seconds, f"export {name}"):
             lineshape("export", _run(out, name), "-o", _bundle(out, name))
-    measured = {name: _new_specimens(name) for name in RECIPES[:2]}
+    runs = {name: Run(_run(out, name)) for name in RECIPES}
+    measured = {name: _shown(runs[name]) for name in TRANSFERS}
     files = {name: _written(table, out / "measured") for name, table in measured.items()}
     with _timed(seconds, "serve, transfer and sample"), Service([_bundle(out, name) for name in RECIPES]) as url:
         agreements = _both_ways(out, files, url)
     models = {name: Model.open(_bundle(out, name)) for name in RECIPES}
     figures = [
         *(transfers_figure(models[name], table) for name, table in measured.items()),
-        samples_figure(models["raman-vae"], load_table("embedded", Run(_run(out, "raman-vae")).spec.recipe)),
+        samples_figure(models["raman-vae"], load_table("embedded", runs["raman-vae"].spec.recipe)),
     ]
-    runs = {name: Run(_run(out, name)) for name in RECIPES}
-    path = write_report(out / "report.html", Report(runs, models, agreements, seconds, figures))
+    judgements = {name: judge(runs[name]) for name in TRANSFERS}
+    path = write_report(out / "report.html", Report(runs, judgements, models, agreements, seconds, figures))
     typer.echo(f"{path}: the report; the bundles stand beside it")
 
 
@@ -70,10 +75,9 @@ def _both_ways(out: Path, files: dict[str, list[Path]], url: str) -> list[Agreem
     return agreements
 
 
-def _new_specimens(name: str) -> PairTable:
-    """One new specimen of each shown mineral that has both modalities."""
-    source, target = name.split("-to-")
-    table = mineral_pairs(source, target, 1, NEW_SEED)
+def _shown(run: Run) -> PairTable:
+    """The new specimens of a few minerals."""
+    table = new_specimens(run)
     return table.rows(np.flatnonzero(np.isin(table.group, SHOWN)))
 
 
@@ -95,7 +99,8 @@ def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
 
 
 def _run(out: Path, name: str) -> Path:
-    return out / "runs" / name
+    """The run's folder: a changed recipe is another run."""
+    return out / "runs" / f"{name}-{sha256(msgspec.json.encode(load(name))).hexdigest()[:8]}"
 
 
 def _bundle(out: Path, name: str) -> Path:

@@ -219,6 +219,8 @@ class SpectroGen(Family[SpectroGenNetwork, SpectroGenConfig]):
 
     name: ClassVar[str] = "spectrogen"
     task: ClassVar = "transfer"
+    scored_by: ClassVar[str] = "1 - mean Pearson correlation with the measured target (smaller is better)"
+    interval: ClassVar[float | None] = LEVEL
     Config = SpectroGenConfig
 
     def tensors(self, table: Table) -> Tensors:

@@ -116,6 +116,7 @@ class VAE(Family[VAENetwork, VAEConfig]):
 
     name: ClassVar[str] = "vae"
     task: ClassVar = "sample"
+    scored_by: ClassVar[str] = "evidence bound by point (smaller is better)"
     sampler = SamplerSpec("decoder", 1)
     Config = VAEConfig
 

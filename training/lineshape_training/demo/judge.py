@@ -1,0 +1,53 @@
+"""How well the demo's transfers do: on minerals that were held out, and on new specimens of those of the fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+
+from lineshape_training.loading import load_table
+from lineshape_training.minerals import mineral_pairs
+from lineshape_training.preprocess import prepared
+from lineshape_training.run import Run
+from lineshape_training.scores import pearson
+from lineshape_training.spectra import PairTable
+from lineshape_training.splits import group_folds
+from lineshape_training.transfer_bench import baseline_scores
+
+NEW_SEED = 1  # specimens of this seed were not fitted on
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Mean Pearson correlations with the truth."""
+
+    held_out: float
+    mean_spectrum: float
+    nearest_neighbour: float
+    new_specimens: float
+
+
+def new_specimens(run: Run) -> PairTable:
+    """One new specimen of every mineral of the library that has both modalities."""
+    axes = run.spec.recipe.axes
+    return mineral_pairs(axes["source"].modality, axes["spectrum"].modality, 1, NEW_SEED)
+
+
+@torch.no_grad()
+def judge(run: Run) -> Judgement:
+    """Judge a transfer run on the folds that it held out itself, beside two baselines, and on new specimens."""
+    recipe, network = run.spec.recipe, run.network()
+    table = cast(PairTable, load_table(run.spec.data, recipe, run.spec.seed))
+    folds = group_folds(table.group, recipe.fit.folds, run.spec.seed)[: recipe.fit.holdouts]
+    parts = [baseline_scores(recipe, table.rows(known), table.rows(asked)) for known, asked in folds]
+    mean, nearest = (np.mean([part[f"{name} pearson"].mean() for part in parts])
+                     for name in ("mean spectrum", "nearest neighbour"))  # fmt: skip
+    new = new_specimens(run)
+    mask = torch.from_numpy(new.target.mask)
+    truth = prepared(recipe.intensity_half.get("spectrum", ()), torch.from_numpy(new.target.values), mask)
+    found = network(torch.from_numpy(new.source.values), torch.from_numpy(new.source.mask))[0]
+    return Judgement(1 - float(np.mean(run.fitted.held_out)), float(mean), float(nearest),
+                     float(pearson(found, truth, mask).mean()))  # fmt: skip
