@@ -7,9 +7,10 @@ INSTALLED := $(VENV)/installed
 export ORT_DISABLE_TELEMETRY := 1
 export BENTOML_DO_NOT_TRACK := true
 
-.PHONY: demo test check format results container clean help
+.PHONY: install demo test check format results container clean help
 
 help:
+	@echo "make install   install everything into .venv (the others do it too)"
 	@echo "make demo      the whole path on simulated minerals: fit, export, serve, report (build/demo)"
 	@echo "make test      lint, types, import rules and all tests"
 	@echo "make results   measure the README's figures on real spectra in DATA (resumable; about 1 h on 2 cores)"
@@ -21,6 +22,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $(INSTALLED)
+
+install: $(INSTALLED)
 
 demo: $(INSTALLED)
 	$(BIN)/lineshape demo --out build/demo

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from services import free_port
 
 from lineshape.spectrum import Spectrum
 from lineshape.writers import write_spectrum
@@ -31,15 +31,13 @@ def run(kind: str, text: str, folder: Path) -> None:
     assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
 
 
-def serve(text: str, folder: Path) -> subprocess.Popen[bytes]:
-    """Start `lineshape serve ... --port 3000`, the one command that does not end by itself."""
-    with socket.socket() as free:
-        assert free.connect_ex(("127.0.0.1", 3000)), "port 3000, which the documentation uses, is taken"
+def serve(text: str, folder: Path, port: int) -> subprocess.Popen[bytes]:
+    """Start `lineshape serve ...`, the one command that does not end by itself."""
     process = subprocess.Popen(text.split(), cwd=folder, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            urllib.request.urlopen("http://127.0.0.1:3000/v2/health/ready", timeout=1)
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/health/ready", timeout=1)
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
         else:
@@ -68,12 +66,13 @@ def services() -> Iterator[list[subprocess.Popen[bytes]]]:
 
 @pytest.mark.timeout(600)
 def test_every_command_of_the_documentation_runs(folder: Path, services: list[subprocess.Popen[bytes]]) -> None:
+    port = free_port()
     for page in PAGES:
-        blocks = BLOCK.findall((ROOT / page).read_text())
+        blocks = BLOCK.findall((ROOT / page).read_text().replace("3000", str(port)))
         assert blocks, page
         for kind, text in blocks:
             if text.startswith("lineshape serve"):
-                services.append(serve(text, folder))
+                services.append(serve(text, folder, port))
             else:
                 run(kind, text, folder)
 
