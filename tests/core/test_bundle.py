@@ -256,6 +256,7 @@ def feed(**changes: np.ndarray) -> dict[str, np.ndarray]:
         (feed(source=np.array([[1, 1, 1, 1], [1, 1, np.nan, 1]], np.float32)), r"'source': element \[1, 2\] is nan"),
         (feed(source=np.full((2, 4), 1e10, np.float32)), r"'source': element \[0, 0\].*between -1e\+09 and 1e\+09"),
         (feed(mask=np.full((2, 4), 0.5, np.float32)), r"'mask': element \[0, 0\] is 0.5"),
+        (feed(mask=np.array([[0, 1, 1, 0], [0, 0, 0, 0]], np.float32)), "'mask': row 1 says that nothing was measured"),
     ],
 )
 def test_a_wrong_tensor_is_refused_by_element(inputs: dict[str, np.ndarray], why: str) -> None:

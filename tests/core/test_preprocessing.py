@@ -155,5 +155,7 @@ def test_the_axis_half_runs_in_order_and_ends_on_the_grid() -> None:
     assert mask.tolist() == ((grid.values >= 500) & (grid.values <= 1500)).astype(float).tolist()
     assert values.max() == pytest.approx(1, abs=0.05)  # the band of height 1 stands on nothing
     assert np.median(values[mask > 0]) == pytest.approx(0, abs=0.02)
+    with pytest.raises(UsageError, match=r"baseline arpls with .*no_such"):
+        to_grid(spectrum, [Baseline("arpls", {"no_such": 1})], grid)
     with pytest.raises(AxisError, match="fewer than 2 points"):
         to_grid(spectrum, [Crop(5000, 6000)], grid)

@@ -43,17 +43,18 @@ def fit(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
 ) -> None:
     """Fit one generator family to a table of spectra."""
+    from lineshape.errors import UsageError
+    from lineshape_training.recipe import load
+
+    plan = load(recipe)  # before the heavy imports: a misspelt name is answered at once
     import torch
     from lightning.fabric import Fabric
     from tqdm import tqdm
 
-    from lineshape.errors import UsageError
     from lineshape_training import fitting, loading
-    from lineshape_training.recipe import load
 
     if device not in ("auto", "cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
         raise UsageError(f"--device {device}: choose auto, cpu or, where torch sees a GPU, cuda")
-    plan = load(recipe)
     table = loading.load_table(data, plan, seed)
     torch.set_num_threads(threads)  # two threads wait for each other wherever something else runs beside them
     fabric = Fabric(accelerator=device, devices=devices, precision=plan.fit.precision)

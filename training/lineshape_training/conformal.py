@@ -30,7 +30,8 @@ def widening(lower: Floats, upper: Floats, measured: Floats, mask: Floats, group
     -------
     float
         The level's quantile of max(lower - y, y - upper), with the finite-sample correction (1 + 1/groups); below 0
-        where the interval was too wide.
+        where the interval was too wide. With fewer than level / (1 - level) groups no finite number keeps the promise;
+        the largest excess seen is returned.
     """
     names, of = np.unique(group, return_inverse=True)
     points = np.bincount(of, weights=mask.sum(axis=1), minlength=len(names))

@@ -51,7 +51,8 @@ def bench(recipe: Recipe, table: PairTable, protocol: Protocol, work: Path, seed
     Returns
     -------
     dict
-        Our metrics, and the baselines' under ``baselines``; each with its interval over minerals.
+        Our metrics, the baselines' under ``baselines`` and our paired gain in correlation under ``gain_over``; each
+        with its interval over minerals.
     """
     splits = group_folds(units(table, protocol), FOLDS, seed)
     rows = np.concatenate([held for _, held in splits])
@@ -63,8 +64,14 @@ def bench(recipe: Recipe, table: PairTable, protocol: Protocol, work: Path, seed
     group = table.group[rows]
     metrics = {method: _metrics(scores, method, group) for method in (OURS, *BASELINES)}
     coverage = bootstrapped(_by_group(scores["covered"], group), np.unique(group), lambda x: float(x.mean()))
-    return {**metrics.pop(OURS), "coverage_by_mineral": coverage, "baselines": metrics,
+    gains = {name: _gain(scores, name, group) for name in BASELINES}
+    return {**metrics.pop(OURS), "coverage_by_mineral": coverage, "gain_over": gains, "baselines": metrics,
             "pairs": len(rows), "minerals": len(np.unique(group))}  # fmt: skip
+
+
+def _gain(scores: Scores, baseline: str, group: Names) -> Interval:
+    """Mean of our correlation less the baseline's, pair by pair."""
+    return bootstrapped(scores[f"{OURS} pearson"] - scores[f"{baseline} pearson"], group, lambda x: float(x.mean()))
 
 
 def _by_group(values: NDArray[Any], group: Names) -> NDArray[Any]:

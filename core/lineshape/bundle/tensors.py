@@ -90,6 +90,8 @@ def _check_values(spec: TensorSpec, limits: Limits, classes: int, array: Tensor)
             _refuse(spec, array, ~((array >= low) & (array <= high)), f"an intensity between {low:g} and {high:g}")
         case "mask":
             _refuse(spec, array, ~((array == 0) | (array == 1)), "0 (not measured) or 1 (measured)")
+            if (empty := ~array.any(axis=1)).any():
+                raise TensorError(f"input {spec.name!r}: row {int(np.argmax(empty))} says that nothing was measured")
         case "seed":
             _refuse(spec, array, ~((array >= 0) & (array <= LARGEST_SEED)), "between 0 and 2^53")
         case "label":

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from lineshape.axis import SpectralAxis
-from lineshape.errors import AxisError, MissingExtra
+from lineshape.errors import AxisError, MissingExtra, UsageError
 from lineshape.grid import Gridded, on_grid
 from lineshape.spectrum import Spectrum
 
@@ -62,7 +62,10 @@ class Baseline(msgspec.Struct, frozen=True, tag="baseline", tag_field="step"):
             raise MissingExtra(f"baseline removal by {self.method}", "baseline") from None
         rising = spectrum.ascending()
         numbers: dict[str, Any] = {k: int(v) if float(v).is_integer() else v for k, v in self.parameters.items()}
-        fitted, _ = getattr(Fitter(rising.axis.values), self.method)(np.array(rising.intensities), **numbers)
+        try:
+            fitted, _ = getattr(Fitter(rising.axis.values), self.method)(np.array(rising.intensities), **numbers)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"baseline {self.method} with {self.parameters}: {error}") from None
         return replace(rising, intensities=rising.intensities - fitted)
 
 
