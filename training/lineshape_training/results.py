@@ -64,10 +64,14 @@ def record(path: Path, key: str, part: str, content: Any) -> None:  # noqa: ANN4
 
 
 def revision() -> str:
-    """The version-control revision that this code stands at; with "-dirty" where it was changed since."""
+    """The version-control revision that this code stands at; with "-dirty" where code was changed since."""
     try:
-        words = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-        told = subprocess.run(words, capture_output=True, text=True, check=True)
+        head = _git("rev-parse", "--short", "HEAD")
+        return f"{head}-dirty" if _git("status", "--porcelain", "--", ":/*.py", ":/*.toml") else head
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return told.stdout.strip()
+
+
+def _git(*words: str) -> str:
+    command = ["git", "-C", str(Path(__file__).parent), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
