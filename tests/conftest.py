@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 from fits import fit_short
+from hypothesis import settings
 
 from lineshape_export import export_run
 from lineshape_training.run import Run
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 os.environ["BENTOML_DO_NOT_TRACK"] = "true"
+
+settings.register_profile("ci", derandomize=True)  # the same examples at every run; at home new ones are looked for
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")
