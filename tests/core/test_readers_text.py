@@ -43,14 +43,18 @@ def test_any_separator_and_decimal_mark_reads_back(x, seed, falling, crlf, form)
 
 @given(st.binary(max_size=3000), st.sampled_from(NAMES), st.sampled_from(MAGIC))
 def test_random_bytes_raise_nothing_but_our_errors(content, name, magic):
+    spectra = []
     with suppress(LineshapeError):
-        parse_spectra(magic + content, name, "raman")
+        spectra = parse_spectra(magic + content, name, "raman")
+    assert all(np.isfinite(spectrum.intensities).all() for spectrum in spectra)
 
 
 @given(st.text(alphabet="0123456789.,;-+eE \t\n#nainf%", max_size=400))
 def test_random_number_soup_raises_nothing_but_our_errors(text):
+    spectra = []
     with suppress(LineshapeError):
-        parse_spectra(text.encode(), "soup.txt", "raman")
+        spectra = parse_spectra(text.encode(), "soup.txt", "raman")
+    assert all(np.isfinite(spectrum.intensities).all() for spectrum in spectra)
 
 
 @pytest.mark.parametrize(

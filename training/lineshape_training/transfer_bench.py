@@ -115,12 +115,10 @@ def _key(recipe: Recipe, table: PairTable, fitting_rows: Rows, held: Rows, seed:
 
 @torch.no_grad()
 def _scores(recipe: Recipe, network: torch.nn.Module, known: PairTable, asked: PairTable) -> Scores:
-    spectrum, lower, upper, familiarity = network(
-        torch.from_numpy(asked.source.values), torch.from_numpy(asked.source.mask)
-    )
+    spectrum, lower, upper, _ = network(torch.from_numpy(asked.source.values), torch.from_numpy(asked.source.mask))
     truth, mask = _prepared(recipe, asked)[1], torch.from_numpy(asked.target.mask)
     inside = ((truth >= lower) & (truth <= upper)).float()
-    covered = {"covered": ((inside * mask).sum(1) / mask.sum(1)).numpy(), "familiarity": familiarity[:, 0].numpy()}
+    covered = {"covered": ((inside * mask).sum(1) / mask.sum(1)).numpy()}
     return covered | judged(OURS, spectrum, truth, mask) | baseline_scores(recipe, known, asked)
 
 

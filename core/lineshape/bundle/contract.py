@@ -14,7 +14,6 @@ from lineshape.preprocessing import AxisStep, Step
 SCHEMA: Literal[1] = 1
 MANIFEST, ROOT = "bundle.json", "bundle.sha256"  # the only files that bundle.json does not list
 GOLDEN = "golden.npz"
-TASKS = ("sample", "transfer", "reconstruct", "encode", "interpolate")
 
 Task: TypeAlias = Literal["sample", "transfer", "reconstruct", "encode", "interpolate"]
 Form: TypeAlias = Literal["model", "noise"]
