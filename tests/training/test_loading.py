@@ -71,8 +71,8 @@ def test_what_does_not_fit_is_named(tmp_path: Path, changes: dict[str, Any], why
         load(tmp_path / "t.npz", content)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK", b"PK\x03\x04 broken", b"1,2\n3,4\n"])
-def test_what_is_no_npz_is_refused(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"PK", b"PK\x03\x04 broken", b"1\0,2\n3,4\n"])
+def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "t.npz").write_bytes(content)
     with pytest.raises(ReadError, match=r"t\.npz"):
         load_table(str(tmp_path / "t.npz"), short("raman-vae"))

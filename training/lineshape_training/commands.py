@@ -39,6 +39,7 @@ def fit(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Devices that share the batch; start with torchrun.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads; more help large networks only.")] = 1,
+    hold_out: Annotated[float, typer.Option(min=0, max=0.5, help="Share of the groups to keep for `validate`.")] = 0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
 ) -> None:
@@ -51,11 +52,13 @@ def fit(
     from lightning.fabric import Fabric
     from tqdm import tqdm
 
-    from lineshape_training import fitting, loading
+    from lineshape_training import fitting, loading, splits
 
     if device not in ("auto", "cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
         raise UsageError(f"--device {device}: choose auto, cpu or, where torch sees a GPU, cuda")
     table = loading.load_table(data, plan, seed)
+    if hold_out:
+        table = table.rows(splits.hold_out(table.group, loading.label_of(table), hold_out, seed)[0])
     torch.set_num_threads(threads)  # two threads wait for each other wherever something else runs beside them
     fabric = Fabric(accelerator=device, devices=devices, precision=plan.fit.precision)
     fabric.launch()

@@ -30,6 +30,9 @@ Rows: TypeAlias = NDArray[np.intp]
 class Trainable(nn.Module):
     """A network while it is fitted."""
 
+    def begin(self, tensors: Tensors) -> None:
+        """Set what follows from the spectra of the fit without descent (a mean, a scale), before the first step."""
+
     def loss(self, batch: Tensors) -> Tensors:
         """Named terms of the loss, weighted; their sum is minimised."""
         raise NotImplementedError

@@ -122,6 +122,8 @@ class Job:
         fitter.load()
         self.progress(fitter.step)
         fitting = {name: self.fabric.to_device(values[rows]) for name, values in self.tensors.items()}
+        if fitter.step == 0:
+            fitter.begin(fitting)
         unseen = (
             None if held is None else {n: self.fabric.to_device(values[held]) for n, values in self.tensors.items()}
         )
@@ -150,10 +152,16 @@ class Fitter:
         optimizer = torch.optim.AdamW(network.parameters(), lr=spec.learning_rate, weight_decay=spec.weight_decay)
         self.network, self.optimizer = job.fabric.setup(network, optimizer)
         self.network.mark_forward_method("loss")
+        self.network.mark_forward_method("begin")
         decayed = get_ema_multi_avg_fn(spec.ema)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(network, multi_avg_fn=decayed, use_buffers=False)
         self.step, self.scores = 0, list[float]()
         self.seconds, self.started = 0.0, time.monotonic()
+
+    def begin(self, tensors: Tensors) -> None:
+        """Set what follows from the spectra without descent, in the network and in its average."""
+        self.network.begin(tensors)
+        cast(Trainable, self.average.module).begin(tensors)
 
     def advance(self, tensors: Tensors) -> Tensors:
         """One step of AdamW on a batch drawn with replacement."""

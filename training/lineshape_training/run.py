@@ -3,6 +3,7 @@
 run.json            recipe, data fingerprint, seed: written first, compared on resume
 fold-K/, final/     checkpoint.pt (to go on after a kill), step-N.safetensors (evaluated weights)
 weights.safetensors the fitted network
+validation.json     what `lineshape validate` found, if it was asked
 fitted.json         what the fit found: chosen step, scores, seconds, sizes, versions
 """
 
@@ -23,6 +24,8 @@ from lineshape.files import write_atomically
 from lineshape_training.families import family_of
 from lineshape_training.family import Trainable
 from lineshape_training.recipe import Recipe
+
+VALIDATION = "validation.json"
 
 
 class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,6 +143,14 @@ class Run:
     def weights_sha256(self) -> str:
         """What identifies the fitted weights."""
         return sha256(self.weights).hexdigest()
+
+    @property
+    def validation(self) -> dict[str, Any] | None:
+        """What `lineshape validate` found, verdict first; None if it was not asked."""
+        if not self._path(VALIDATION).exists():
+            return None
+        found: dict[str, Any] = self._read(VALIDATION, dict[str, Any])
+        return found
 
     def _path(self, name: str) -> Path:
         return self.folder / name

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Float32, Shaped
+from jaxtyping import Float32, Float64, Shaped
 from numpy.typing import NDArray
 
 from lineshape.axis import SpectralAxis
 from lineshape.errors import DataError
 
 Names: TypeAlias = Shaped[np.ndarray, " n"]  # strings, one for each spectrum
+Amounts: TypeAlias = Float64[np.ndarray, " n"]  # of an analyte, one for each spectrum; NaN where not measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,10 @@ class SpectraTable:
         The specimen, at most as wide as its group (a RRUFF id, say).
     label : str [n] or None
         The class, where there is one.
+    instrument : str [n] or None
+        What measured it, where that is known and more than one did.
+    analytes : mapping of name to float64 [n]
+        Amounts in the user's units; NaN where not measured.
     """
 
     values: Float32[np.ndarray, "n L"]
@@ -40,6 +46,8 @@ class SpectraTable:
     group: Names
     identity: Names
     label: Names | None = None
+    instrument: Names | None = None
+    analytes: Mapping[str, Amounts] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.values)
@@ -47,9 +55,8 @@ class SpectraTable:
             raise DataError(
                 f"values {self.values.shape} and mask {self.mask.shape} do not fit an axis of {len(self.axis)}"
             )
-        for name in ("group", "identity", "label"):
-            column = getattr(self, name)
-            if column is not None and column.shape != (n,):
+        for name, column in self._columns().items():
+            if column.shape != (n,):
                 raise DataError(f"{name} has {len(column)} entries for {n} spectra")
         if not np.isfinite(self.values).all():
             row = int(np.argmin(np.isfinite(self.values).all(axis=1)))
@@ -58,11 +65,16 @@ class SpectraTable:
     def __len__(self) -> int:
         return len(self.values)
 
+    def _columns(self) -> dict[str, Names | Amounts]:
+        """Every column that is there, by name."""
+        named = {name: getattr(self, name) for name in ("group", "identity", "label", "instrument")}
+        return {name: column for name, column in named.items() if column is not None} | dict(self.analytes)
+
     def rows(self, index: NDArray[np.intp]) -> SpectraTable:
         """The spectra at `index`, in that order."""
-        label = None if self.label is None else self.label[index]
-        return replace(self, values=self.values[index], mask=self.mask[index], group=self.group[index],
-                       identity=self.identity[index], label=label)  # fmt: skip
+        columns: dict[str, Any] = {name: column[index] for name, column in self._columns().items()}
+        analytes = {name: columns.pop(name) for name in self.analytes}
+        return replace(self, values=self.values[index], mask=self.mask[index], analytes=analytes, **columns)
 
 
 @dataclass(frozen=True, eq=False)

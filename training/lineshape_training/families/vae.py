@@ -50,6 +50,9 @@ class VAEConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class VAENetwork(Trainable):
     """Encoder and decoder of spectra of one length."""
 
+    middle: Tensor
+    spread: Tensor
+
     def __init__(self, config: VAEConfig, recipe: Recipe) -> None:
         super().__init__()
         self.config, self.length = config, recipe.axes["spectrum"].n
@@ -62,10 +65,21 @@ class VAENetwork(Trainable):
         self.seed = nn.Sequential(nn.Linear(config.latent, 2 * c * self.cells), nn.GELU())
         self.blocks = nn.ModuleList([nn.Conv1d(2 * c, c, 9, padding=4), nn.Conv1d(c, c // 2, 9, padding=4)])
         self.out = nn.Conv1d(c // 2, 1, 9, padding=4)
+        self.register_buffer("middle", torch.zeros(self.length))
+        self.register_buffer("spread", torch.ones(()))
+
+    @torch.no_grad()
+    def begin(self, tensors: Tensors) -> None:
+        """Take the mean spectrum and its spread out of what is left to learn."""
+        spectrum, points = prepared(self.steps, tensors["values"], tensors["mask"]), tensors["mask"].sum(0).clamp(min=1)
+        self.middle.copy_(spectrum.sum(0) / points)
+        rest = (spectrum - self.middle) * tensors["mask"]
+        self.spread.copy_(torch.sqrt((rest**2).sum() / tensors["mask"].sum()).clamp(min=1e-6))
 
     def encode(self, spectrum: Float[Tensor, "n L"], mask: Float[Tensor, "n L"]) -> tuple[Tensor, Tensor]:
         """Mean and log-variance [n, latent] of prepared intensities."""
-        mean, log_variance = self.encoder(torch.stack([spectrum, mask], dim=1)).chunk(2, dim=1)
+        rest = (spectrum - self.middle) / self.spread * mask
+        mean, log_variance = self.encoder(torch.stack([rest, mask], dim=1)).chunk(2, dim=1)
         return mean, log_variance.clamp(-8, 4)
 
     def decode(self, latent: Float[Tensor, "n latent"]) -> Float[Tensor, "n L"]:
@@ -73,8 +87,8 @@ class VAENetwork(Trainable):
         hidden = self.seed(latent).unflatten(1, (-1, self.cells))
         for block in self.blocks:
             hidden = F.gelu(block(hidden.repeat_interleave(STRIDE, dim=2)))
-        result: Tensor = self.out(hidden)[:, 0, : self.length]
-        return result
+        rest: Tensor = self.out(hidden)[:, 0, : self.length]
+        return self.middle + self.spread * rest
 
     def loss(self, batch: Tensors) -> Tensors:
         """Squared error and KL divergence, by point, so that the length does not decide the learning rate."""

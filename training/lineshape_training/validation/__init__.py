@@ -1,0 +1,1 @@
+"""Is a generator believable, does it copy, and does it help?"""

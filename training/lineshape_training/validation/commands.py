@@ -1,0 +1,145 @@
+"""The verb validate: is a generator believable, does it copy, and does it help?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from lineshape_training.datasets.commands import Analyte, Group, Instrument, Json, Label, Modality
+
+if TYPE_CHECKING:
+    from lineshape_training.study import Outcome, StudySpec
+    from lineshape_training.validation.evidence import Evidence
+    from lineshape_training.validation.judgement import Judgement
+
+FAILED = 4  # the exit code of a verdict 'fail'
+
+Model = Annotated[Path | None, typer.Argument(metavar="[RUN_OR_BUNDLE]", help="What draws the spectra.")]
+Data = Annotated[
+    str | None, typer.Option(help="Real spectra: those of the fit and those held out; see docs/validate.md.")
+]
+Synthetic = Annotated[str | None, typer.Option(help="Spectra that any tool made, in the place of a run or bundle.")]
+Real = Annotated[str | None, typer.Option(help="Real spectra of groups that no generator has seen.")]
+Train = Annotated[str | None, typer.Option(help="The real spectra that the generator was fitted on.")]
+Report = Annotated[Path | None, typer.Option(help="Write report.html with its pictures into this folder.")]
+Asked = Annotated[bool, typer.Option("--study", help="Measure whether classifiers or regressors profit (takes long).")]
+Method = Annotated[
+    list[str] | None, typer.Option(help="Of the study: classical, smote, adasyn, spectral-smote, or a recipe.")
+]
+Protocol = Annotated[
+    list[str] | None, typer.Option(help="Of the study: group, spectrum, imbalance, curve, instrument.")
+]
+Step = Annotated[
+    list[str] | None, typer.Option(help="Of the study: intensity steps such as min-max (the default) or snv.")
+]
+Work = Annotated[Path, typer.Option(help="Folder of the study's cells; those that are there are not computed again.")]
+
+
+def validate(
+    model: Model = None,
+    data: Data = None,
+    synthetic: Synthetic = None,
+    real: Real = None,
+    train: Train = None,
+    study: Asked = False,
+    report: Report = None,
+    n: Annotated[
+        int | None, typer.Option("-n", min=10, help="Spectra to draw; by default as many as are unseen.")
+    ] = None,
+    modality: Modality = None,
+    group: Group = None,
+    label: Label = None,
+    instrument: Instrument = None,
+    analyte: Analyte = None,
+    method: Method = None,
+    protocol: Protocol = None,
+    step: Step = None,
+    folds: Annotated[int, typer.Option(min=2, help="Of the study.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, help="Of the study's folds.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes of the study; the table does not depend on it.")] = 1,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    work: Work = Path("build/study"),
+    json: Json = False,
+) -> None:
+    """Judge generated spectra by groups that the generator has not seen; exit code 4 if they fail."""
+    import torch
+
+    from lineshape.errors import UsageError
+    from lineshape_training.validation.record import Record
+
+    torch.set_num_threads(1)
+    record = Record()
+    if synthetic or real or train:
+        if model or data or study or not (synthetic and real and train):
+            raise UsageError("spectra made elsewhere are judged by three files: --synthetic, --real and --train")
+        record = record.judged(_judged_files(synthetic, real, train, modality, group, label))
+    elif data is None:
+        raise UsageError("give a run or bundle with --data, or --study --data, or --synthetic, --real and --train")
+    elif model is not None:
+        record = record.judged(_judged_model(model, data, n, seed))
+    elif not study:
+        raise UsageError(f"nothing to judge by {data}: give a run or bundle, or --study")
+    if study:
+        assert data is not None
+        spec = _study_spec(method, protocol, step, analyte, repeats, folds, seed, model)
+        record = record.studied(spec, _studied(data, spec, jobs, work, (modality, group, label, instrument, analyte)))
+    record = record.about(data or real or "")
+    if model is not None and (model / "run.json").exists():
+        record.keep(model)
+    if report:
+        print(f"{record.report(report)}: the report", file=sys.stderr)  # noqa: T201 - a command speaks
+    typer.echo(record.json() if json else record.text())
+    if record.failed:
+        raise typer.Exit(FAILED)
+
+
+def _judged_files(synthetic: str, real: str, train: str, modality: str | None, group: list[str] | None,
+                  label: str | None) -> tuple[Judgement, Evidence]:  # fmt: skip
+    from lineshape_training.datasets.opening import Columned
+    from lineshape_training.validation.judgement import judge
+    from lineshape_training.validation.spectra_files import evidence_from_files
+
+    said = Columned(modality, group=tuple(group or ()), label=label)
+    evidence = evidence_from_files(synthetic, real, train, said)
+    return judge(evidence), evidence
+
+
+def _judged_model(model: Path, data: str, n: int | None, seed: int) -> tuple[Judgement, Evidence | None]:
+    from lineshape_training.validation.generator import open_generator, validated
+
+    return validated(open_generator(model), data, n, seed)
+
+
+def _study_spec(method: list[str] | None, protocol: list[str] | None, step: list[str] | None, analyte: str | None,
+                repeats: int, folds: int, seed: int, model: Path | None) -> StudySpec:  # fmt: skip
+    """The study that the options ask for; the recipe of a run is one of its methods."""
+    from lineshape.errors import UsageError
+    from lineshape_training.study import StudySpec
+    from lineshape_training.validation.generator import open_generator
+
+    methods = tuple(method or StudySpec().methods)
+    if model is not None:
+        methods = (*methods, open_generator(model).recipe.name)
+    steps = [{"step": name} for name in step or ("min-max",)]
+    plan = {"methods": methods, "protocols": protocol or ["group"], "steps": steps, "analyte": analyte,
+            "repeats": repeats, "folds": folds, "seed": seed}  # fmt: skip
+    try:
+        return msgspec.convert(plan, StudySpec)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"the study cannot be made as asked: {error}") from None
+
+
+def _studied(data: str, spec: StudySpec, jobs: int, work: Path,
+             columns: tuple[str | None, list[str] | None, str | None, str | None, str | None]) -> Outcome:  # fmt: skip
+    from tqdm import tqdm
+
+    from lineshape_training.datasets.commands import opened
+    from lineshape_training.study import Study
+
+    study = Study(opened(data, *columns), spec, work / Path(data).stem)
+    with tqdm(total=len(study.cells), desc="study", unit="cell", file=sys.stderr) as bar:
+        return study.run(jobs, bar.update)

@@ -1,0 +1,138 @@
+"""A fitted generator as validation sees it: what it was fitted on, by its own record, and what it draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias, cast
+
+import msgspec
+import numpy as np
+import torch
+from jaxtyping import Float32
+from numpy.typing import NDArray
+
+from lineshape.errors import DataError, UnsupportedBundle
+from lineshape.noise import seeds
+from lineshape_edge import Model, sample
+from lineshape_training.contract import Seeded
+from lineshape_training.families import family_of
+from lineshape_training.loading import load_table
+from lineshape_training.preprocess import prepared
+from lineshape_training.recipe import Recipe
+from lineshape_training.run import Run, RunSpec
+from lineshape_training.spectra import SpectraTable
+from lineshape_training.validation.evidence import Evidence, Side
+from lineshape_training.validation.judgement import Judgement, group_hash, judge, leaks
+
+Draw: TypeAlias = Callable[[int, int], NDArray[np.float32]]  # number and seed to spectra [n, L]
+
+BATCH = 1024
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A generator with its record.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    fitted_on : tuple of str
+        Hashes of the groups of the fit.
+    draw : callable
+    """
+
+    recipe: Recipe
+    fitted_on: tuple[str, ...]
+    draw: Draw
+
+
+class _Provenance(msgspec.Struct, frozen=True):
+    run: RunSpec
+
+
+def open_generator(path: Path) -> Generator:
+    """A run's folder or a bundle.
+
+    Raises
+    ------
+    UnsupportedBundle
+        If it does not draw spectra, or does not say what it was fitted on.
+    DataError
+        If the run has not ended.
+    """
+    if (path / "run.json").exists():
+        return _of_run(Run(path))
+    model = Model.open(path)
+    model.require("sample")
+    try:
+        record = msgspec.json.decode(model.bundle.read("provenance.json"), type=_Provenance)
+    except (KeyError, msgspec.MsgspecError) as error:
+        raise UnsupportedBundle(f"{path}: its provenance does not say what it was fitted on ({error})") from None
+    return Generator(record.run.recipe, record.run.group_sha256, lambda n, seed: sample(model, n, seed))
+
+
+def _of_run(run: Run) -> Generator:
+    recipe, network = run.spec.recipe, run.network()
+    family = family_of(recipe.family)
+    if family.task != "sample":
+        raise UnsupportedBundle(
+            f"{run.folder}: a {family.task} model draws no spectra; `lineshape bench` measures those"
+        )
+    contract = Seeded(family.contract(network, recipe)).eval()
+
+    @torch.no_grad()
+    def draw(n: int, seed: int) -> NDArray[np.float32]:
+        rows = torch.split(torch.from_numpy(seeds(seed, n)), BATCH)
+        return np.concatenate([contract(batch)[0].numpy() for batch in rows])
+
+    return Generator(recipe, run.spec.group_sha256, draw)
+
+
+def validated(generator: Generator, data: str, n: int | None, seed: int) -> tuple[Judgement, Evidence | None]:
+    """Judge a generator by the groups of a data set that it was not fitted on.
+
+    Parameters
+    ----------
+    generator : Generator
+    data : str
+        The data of the fit and of the groups that were held out, as for `load_table`.
+    n : int or None
+        Spectra to draw; by default as many as there are unseen real ones.
+    seed : int
+
+    Returns
+    -------
+    Judgement, and Evidence unless every group was fitted on: then the leak is the verdict.
+
+    Raises
+    ------
+    DataError
+        If none of the groups that were fitted on is there: copies could not be found.
+    """
+    table = scaled(cast(SpectraTable, load_table(data, generator.recipe)), generator.recipe)
+    known = np.isin([group_hash(name) for name in table.group.tolist()], generator.fitted_on)
+    if known.all():
+        return _nothing_left(table, generator), None
+    if not known.any():
+        raise DataError(f"{data}: none of the groups that the generator was fitted on is there, so copies of them "
+                        "could not be found; give the data of the fit together with what was held out")  # fmt: skip
+    train, real = table.rows(np.flatnonzero(known)), table.rows(np.flatnonzero(~known))
+    drawn = Side.synthetic(generator.draw(n or len(real), seed))
+    evidence = Evidence(drawn, Side.of(real), Side.of(train), table.axis)
+    return judge(evidence, generator.fitted_on), evidence
+
+
+def scaled(table: SpectraTable, recipe: Recipe) -> SpectraTable:
+    """Wholly measured spectra in the relative intensities that samples have, without classes."""
+    table = table.rows(np.flatnonzero(table.mask.all(axis=1)))
+    steps = [step for step in recipe.intensity_half.get("spectrum", ()) if not step.pointwise]
+    values: Float32[np.ndarray, "n L"] = prepared(steps, *map(torch.from_numpy, (table.values, table.mask))).numpy()
+    return replace(table, values=values, label=None)
+
+
+def _nothing_left(table: SpectraTable, generator: Generator) -> Judgement:
+    reasons = (*leaks(table.group, generator.fitted_on), "nothing is left to judge it by")
+    counts = {"real": 0, "train": len(table), "train groups": len(np.unique(table.group))}
+    return Judgement("fail", reasons, (), {}, counts, ())

@@ -1,0 +1,54 @@
+"""Spectra that any other tool made, in the place of a generator's own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lineshape.errors import DataError
+from lineshape_training.datasets.columns import read_columns
+from lineshape_training.datasets.layout import EACH
+from lineshape_training.datasets.opening import Columned, open_table
+from lineshape_training.spectra import SpectraTable
+from lineshape_training.validation.evidence import Evidence, Side
+
+
+def evidence_from_files(synthetic: str, real: str, train: str, said: Columned) -> Evidence:
+    """Three files on one axis; classes count where all three have them.
+
+    Raises
+    ------
+    DataError
+        If their axes differ, or a group stands in `real` and in `train`.
+    """
+    made = open_table(synthetic, _ungrouped(synthetic, said))
+    tables = made, open_table(real, said), open_table(train, said)
+    for name, table in zip((real, train), tables[1:], strict=True):
+        if not _on_one_axis(table, made):
+            raise DataError(f"{name} and {synthetic} are not on one axis ({_range(table)} and {_range(made)}); bring "
+                            "them onto one grid first")  # fmt: skip
+    sides = [_unlabelled(Side.of(table), tables) for table in tables]
+    return Evidence(Side.synthetic(sides[0].values, sides[0].label), sides[1], sides[2], made.axis)
+
+
+def _ungrouped(path: str, said: Columned) -> Columned:
+    """Synthetic spectra need no group."""
+    group = said.group if said.group and all(name in read_columns(path) for name in said.group) else (EACH,)
+    return Columned(said.modality, said.unit, group, said.label)
+
+
+def _unlabelled(side: Side, tables: tuple[SpectraTable, ...]) -> Side:
+    return (
+        side
+        if all(table.label is not None for table in tables)
+        else Side(side.values, side.group, np.full(len(side), ""))
+    )
+
+
+def _on_one_axis(a: SpectraTable, b: SpectraTable) -> bool:
+    """To a hundredth of a point, as files round their axes."""
+    step = (a.axis.high - a.axis.low) / (len(a.axis) - 1)
+    return len(a.axis) == len(b.axis) and np.allclose(a.axis.values, b.axis.values, rtol=0, atol=step / 100)
+
+
+def _range(table: SpectraTable) -> str:
+    return f"{table.axis.low:g} to {table.axis.high:g} {table.axis.unit}, {len(table.axis)} points"
