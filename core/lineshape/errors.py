@@ -14,7 +14,8 @@
     └── BundleError                 500  3   a bundle that was refused
         ├── TamperedBundle          500  3   a file changed, missing, planted or outside the folder
         ├── UnsupportedBundle       500  3   a bundle of another schema or without the asked-for task
-        └── ParityError             500  3   outputs that miss the recorded ones by more than the tolerance
+        ├── ParityError             500  3   outputs that miss the recorded ones by more than the tolerance
+        └── FailedValidation        500  4   a model whose validation says 'fail', and nobody answers for it
 
 A message says what was wrong, where (file, tensor, model) and what to do.
 """
@@ -98,6 +99,12 @@ class TamperedBundle(BundleError):
 
 class UnsupportedBundle(BundleError):
     """A bundle of another schema version, or without what was asked of it."""
+
+
+class FailedValidation(BundleError):
+    """A model whose validation says 'fail', and nobody answers for it."""
+
+    exit_code = 4
 
 
 class ParityError(BundleError):

@@ -101,14 +101,15 @@ def _targets(files: list[Path], out: Path, plot: Path | None) -> dict[Path, Path
 @bundle.command("show")
 def show(path: BundlePath, json: Json = False) -> None:
     """What a bundle is for, what it takes and what it gives."""
-    from lineshape.bundle import open_bundle
+    from lineshape.bundle import open_bundle, verdict_of
 
     opened = open_bundle(path)
     if json:
         typer.echo(msgspec.json.encode({"digest": opened.digest, "manifest": opened.manifest}))
         return
-    manifest = opened.manifest
+    manifest, validated = opened.manifest, verdict_of(opened)
     typer.echo(f"{manifest.name} {manifest.version}: {manifest.task}, family {manifest.family}\nsha256 {opened.digest}")
+    typer.echo(f"validation: {validated.verdict if validated and validated.verdict else 'not made'}")
     for role, axis in manifest.axes.items():
         typer.echo(f"{role}: {axis.modality}, {axis.first:g} to {axis.last:g} {axis.unit}, {axis.n} points")
     for wire, form in manifest.wire_names.items():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lineshape.bundle import AxisSpec, Manifest
 from lineshape_training.families import family_of
-from lineshape_training.run import Fitted, RunSpec
+from lineshape_training.run import Run
 
 _USES = {
     "sample": "Draws new spectra for augmentation and method development.",
@@ -17,8 +19,9 @@ _LIMITS = {
 }  # fmt: skip
 
 
-def model_card(manifest: Manifest, spec: RunSpec, fitted: Fitted) -> str:
+def model_card(manifest: Manifest, run: Run) -> str:
     """The card's text."""
+    spec, fitted = run.spec, run.fitted
     axes = "\n".join(f"- {role}: {_axis(axis)}" for role, axis in manifest.axes.items())
     scores = ", ".join(f"{score:.4f}" for score in fitted.held_out)
     return f"""---
@@ -50,7 +53,17 @@ Family `{manifest.family}`, {fitted.parameters:,} parameters, {fitted.steps} ste
 
 On groups held out, by fold: {family_of(manifest.family).scored_by} {scores}.
 The number of steps was chosen on the same folds, so this is a little flattering.
+
+{_validated(run.validation)}
 """
+
+
+def _validated(found: dict[str, Any] | None) -> str:
+    """What validation said, in a line; the whole of it stands in the provenance."""
+    if found is None or "verdict" not in found:
+        return "Validation by unseen groups: not made."
+    reasons = "".join(f"\n- {reason}" for reason in found["reasons"])
+    return f"Validation by unseen groups: **{found['verdict']}** (`provenance.json` has every figure).{reasons}"
 
 
 def _axis(axis: AxisSpec) -> str:

@@ -13,10 +13,13 @@ def export(
     out: Annotated[Path, typer.Option("-o", "--out", help="A .lineshape file, or a new folder.")],
     name: Annotated[str | None, typer.Option(help="Name of the bundle; by default the recipe's.")] = None,
     version: Annotated[str, typer.Option(help="Semantic version of the bundle.")] = "0.1.0",
+    despite: Annotated[
+        str | None, typer.Option(help="Why a run that failed validation is exported; its provenance keeps the words.")
+    ] = None,
 ) -> None:
     """Seal a fitted run into a bundle, after checking that every graph answers as PyTorch does."""
     from lineshape_export.export import export_run
     from lineshape_training.run import Run
 
-    digest = export_run(Run(run), out, name, version)
+    digest = export_run(Run(run), out, name, version, despite)
     typer.echo(f"{out}: sealed, sha256 {digest}")

@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from lineshape.bundle import Form, GraphSpec, Limits, Manifest, NoiseSpec, Tolerance, seal
+from lineshape.bundle import Form, GraphSpec, Limits, Manifest, NoiseSpec, Tolerance, Verdict, refuse, seal
 from lineshape.bundle.contract import GOLDEN
+from lineshape.bundle.verdict import PROVENANCE
 from lineshape.errors import UsageError
 from lineshape_export.card import model_card
 from lineshape_export.golden import Case, golden_cases
@@ -25,7 +26,7 @@ INTENSITIES = (-1e9, 1e9)  # far beyond any detector; squares of these still fit
 FILES: dict[Form, str] = {"model": "model.onnx", "noise": "model.noise.onnx"}
 
 
-def export_run(run: Run, out: Path, name: str | None = None, version: str = "0.1.0") -> str:
+def export_run(run: Run, out: Path, name: str | None = None, version: str = "0.1.0", despite: str | None = None) -> str:
     """Export a fitted run, check parity, and seal the bundle.
 
     Parameters
@@ -36,6 +37,8 @@ def export_run(run: Run, out: Path, name: str | None = None, version: str = "0.1
         A new ``*.lineshape`` file, or a new folder.
     name, version : str
         Of the bundle; by default the recipe's name.
+    despite : str, optional
+        Why a run that failed validation is exported all the same; the bundle's provenance keeps it.
 
     Returns
     -------
@@ -44,9 +47,13 @@ def export_run(run: Run, out: Path, name: str | None = None, version: str = "0.1
 
     Raises
     ------
+    FailedValidation
+        If the run's validation says 'fail', and `despite` does not say why it is exported all the same.
     ParityError
         If a graph answers differently from PyTorch; it names the output and the deviation.
     """
+    if run.validation is not None:
+        refuse(msgspec.convert(run.validation, Verdict), despite, f"run {run.folder}")
     if out.exists():
         raise UsageError(f"{out}: already there, and a sealed bundle is not replaced; choose another name")
     if out.suffix not in ("", ".lineshape"):
@@ -69,7 +76,7 @@ def export_run(run: Run, out: Path, name: str | None = None, version: str = "0.1
         fresh = golden_cases(module, BATCHES, seed=1)
         script = files["model.ts"] if form == "model" else None
         check_parity(form, files[FILES[form]], script, [*goldens[form], *fresh], allowed)
-    return seal(manifest, {**files, **_records(run, manifest, goldens)}, out)
+    return seal(manifest, {**files, **_records(run, manifest, goldens, despite)}, out)
 
 
 def _forms(contract: Contract, task: str) -> dict[Form, Contract]:
@@ -105,7 +112,7 @@ def _manifest(
         raise UsageError(f"bundle {name} {version}: {error}") from None
 
 
-def _records(run: Run, manifest: Manifest, goldens: dict[Form, list[Case]]) -> dict[str, bytes]:
+def _records(run: Run, manifest: Manifest, goldens: dict[Form, list[Case]], despite: str | None) -> dict[str, bytes]:
     """The files beside the graphs."""
     arrays = {
         f"{form}.{number}.{name}": array
@@ -117,12 +124,19 @@ def _records(run: Run, manifest: Manifest, goldens: dict[Form, list[Case]]) -> d
     golden = io.BytesIO()
     np.savez(golden, **arrays)  # type: ignore[arg-type]
     exporters = {name: installed(name) for name in ("lineshape", "torch", "onnx", "onnxscript", "onnxruntime")}
-    provenance = {"run": run.spec, "fitted": run.fitted, "exported_with": exporters, "revision": revision()}
+    provenance = {
+        "run": run.spec,
+        "fitted": run.fitted,
+        "validation": run.validation,
+        "despite": despite,
+        "exported_with": exporters,
+        "revision": revision(),
+    }
     return {
         GOLDEN: golden.getvalue(),
-        "README.md": model_card(manifest, run.spec, run.fitted).encode(),
+        "README.md": model_card(manifest, run).encode(),
         "config.json": _json(run.spec.recipe),
-        "provenance.json": _json(provenance),
+        PROVENANCE: _json(provenance),
         "weights.safetensors": run.weights,
     }
 

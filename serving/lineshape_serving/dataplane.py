@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from lineshape.bundle import AxisSpec, Form, GraphSpec, Limits, NoiseSpec, SamplerSpec, Task, TensorSpec
+from lineshape.bundle import AxisSpec, Form, GraphSpec, Limits, NoiseSpec, SamplerSpec, Task, TensorSpec, check_verdict
 from lineshape.errors import TensorError, UnknownModel, UsageError
 from lineshape.preprocessing import AxisStep, Step
 from lineshape_edge import Model
@@ -128,6 +128,8 @@ class DataPlane:
     ------
     UsageError
         If two of them want one name.
+    FailedValidation
+        If a model failed validation and nobody answers for it in its provenance.
     """
 
     def __init__(self, models: Iterable[Model] = ()) -> None:
@@ -137,6 +139,7 @@ class DataPlane:
 
     def add(self, model: Model) -> None:
         """Serve one more model that passed its golden test."""
+        check_verdict(model.bundle)
         new = {name: Served(name, form, model) for name, form in model.manifest.wire_names.items()}
         if taken := new.keys() & self._served.keys():
             raise UsageError(f"two bundles want the name {min(taken)!r}; serve one of them, or export it under another")

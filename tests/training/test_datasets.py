@@ -1,4 +1,4 @@
-"""Data sets: what a file's columns mean, what is wrong with them, and how much there is of them in independent groups."""
+"""Data sets: what a file's columns mean, what is wrong with them, and how many independent groups they hold."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_bytes_are_columns_or_an_error_of_reading(content: bytes) -> None:
 
 
 def test_an_npz_keeps_its_arrays(tmp_path: Path) -> None:
-    arrays = {
+    arrays: dict[str, Any] = {
         "spectra": np.eye(3, dtype=np.float32),
         "axis_nm": np.array([1.0, 2, 3]),
         "patient": np.array(list("aab")),
@@ -170,7 +170,7 @@ def test_an_npz_keeps_its_arrays(tmp_path: Path) -> None:
 
 
 def parquet(path: Path, **columns: Any) -> Path:
-    pd.DataFrame({**columns, "400": np.float32([1, 2, 3]), "402.5": [4, 5, 6]}).to_parquet(path)
+    pd.DataFrame({**columns, "400": np.array([1, 2, 3], np.float32), "402.5": [4, 5, 6]}).to_parquet(path)
     return path
 
 
@@ -213,7 +213,8 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatc
 def columns(**changes: Any) -> dict[str, Any]:
     named = {
         "spectra": np.arange(12.0).reshape(4, 3), "axis": np.array([400.0, 401, 402]),
-        "isolate": np.array(["a", "a", "b", "b"]), "replicate": np.array([1, 2, 1, 1]), "laser": np.array([532, 785] * 2),
+        "isolate": np.array(["a", "a", "b", "b"]), "replicate": np.array([1, 2, 1, 1]),
+        "laser": np.array([532, 785] * 2),
     }  # fmt: skip
     return {name: column for name, column in (named | changes).items() if column is not None}
 
@@ -495,5 +496,5 @@ def test_the_folder_of_the_sets_is_named_by_the_environment(shared_data: Path, m
 def test_a_set_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no data set 'blood'; there are saliva-covid, .*rruff-raman-xrd"):
         load_dataset("blood", tmp_path)
-    with pytest.raises(ReadError, match="saliva_covid.npz: cannot be read"):
+    with pytest.raises(ReadError, match=r"saliva_covid\.npz: cannot be read"):
         load_dataset("saliva-covid", tmp_path)

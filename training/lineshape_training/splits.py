@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +78,7 @@ def stratified_folds(group: Names, label: Names | None, folds: int, seed: int) -
     return splits
 
 
-def _names(group: Names, folds: int) -> Names:
+def _names(group: Names, folds: int) -> NDArray[Any]:
     names = np.unique(group)
     if not 2 <= folds <= len(names):
         raise DataError(f"{len(names)} independent groups cannot make {folds} folds; use 2 to {len(names)}")
@@ -85,13 +86,15 @@ def _names(group: Names, folds: int) -> Names:
 
 
 def hold_out(group: Names, label: Names | None, share: float, seed: int) -> tuple[Rows, Rows]:
-    """Rows to fit on, and rows of about `share` of the groups to judge by.
+    """Rows to fit on, and rows of about `share` of the groups to judge by, stratified where every class has two groups.
 
     Raises
     ------
     DataError
         If there are too few groups to hold so small a share out.
     """
+    if label is not None and min(len(np.unique(group[label == name])) for name in np.unique(label)) < 2:
+        label = None
     return stratified_folds(group, label, max(2, round(1 / share)), seed)[0]
 
 

@@ -14,6 +14,7 @@ from lineshape.bundle.contract import (
 )
 from lineshape.bundle.sealed import Bundle, open_bundle, seal, unpack
 from lineshape.bundle.tensors import check_close, check_inputs
+from lineshape.bundle.verdict import Verdict, check_verdict, refuse, verdict_of
 
 __all__ = [
     "AxisSpec",
@@ -27,9 +28,13 @@ __all__ = [
     "Task",
     "TensorSpec",
     "Tolerance",
+    "Verdict",
     "check_close",
     "check_inputs",
+    "check_verdict",
     "open_bundle",
+    "refuse",
     "seal",
     "unpack",
+    "verdict_of",
 ]

@@ -16,6 +16,7 @@ from lineshape.spectrum import Spectrum
 from lineshape_edge import Model, sample, transfer
 from lineshape_edge.plot import axis_title
 from lineshape_training.family import Table
+from lineshape_training.page import COLOURS
 from lineshape_training.preprocess import prepared
 from lineshape_training.spectra import PairTable, SpectraTable
 
@@ -38,8 +39,7 @@ class Picture(NamedTuple):
     dark: str
 
 
-LIGHT = Palette("#22262b", "#2f6690", "#c0561a")
-DARK = Palette("#d9dee4", "#7fb2dd", "#f0925a")
+LIGHT, DARK = (Palette(*(COLOURS[name][side] for name in ("ink", "real", "synthetic"))) for side in (0, 1))
 
 
 def transfers_figure(model: Model, table: PairTable) -> Picture:

@@ -12,19 +12,8 @@ from lineshape_edge import Model
 from lineshape_training.demo.figures import Picture
 from lineshape_training.demo.judge import Judgement
 from lineshape_training.demo.wire import Agreement
+from lineshape_training.page import document, table
 from lineshape_training.run import Run
-
-STYLE = """
-:root { color-scheme: light dark; --ink: #22262b; --paper: #fbfbfa; --line: #d8d8d4; --quiet: #5f656c }
-@media (prefers-color-scheme: dark) { :root { --ink: #d9dee4; --paper: #16191d; --line: #363c44; --quiet: #9aa3ad } }
-body { font: 15px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 62rem;
-       margin: 2rem auto; padding: 0 1rem }
-h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
-div.table { overflow-x: auto } table { border-collapse: collapse; width: 100%; font-size: .9rem }
-th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
-td.n { font-variant-numeric: tabular-nums; white-space: nowrap } p.quiet { color: var(--quiet) }
-img { width: 100%; height: auto } code { overflow-wrap: anywhere; font-size: .85em }
-"""
 
 
 @dataclass(frozen=True)
@@ -41,19 +30,19 @@ class Report:
 
 def write_report(path: Path, report: Report) -> Path:
     """Write the page."""
-    fits = _table(
+    fits = table(
         ["model", "spectra", "groups", "parameters", "steps", "seconds"], [_fit(run) for run in report.runs.values()]
     )
-    bundles = _table(
+    bundles = table(
         ["bundle", "task", "on the wire", "sha256"],
         [[n, m.manifest.task, ", ".join(m.manifest.wire_names), m.digest] for n, m in report.models.items()],
     )
-    faces = _table(
+    faces = table(
         ["what", "largest difference", "allowed"],
         [[a.what, f"{a.deviation:.1e}", f"{a.tolerance:.1e}"] for a in report.agreements],
     )
-    times = _table(["step", "seconds"], [[name, f"{seconds:.1f}"] for name, seconds in report.seconds.items()])
-    judged = _table(
+    times = table(["step", "seconds"], [[name, f"{seconds:.1f}"] for name, seconds in report.seconds.items()])
+    judged = table(
         [
             "model",
             "held-out minerals",
@@ -64,10 +53,7 @@ def write_report(path: Path, report: Report) -> Path:
         [[name, *(f"{value:.2f}" for value in astuple(found))] for name, found in report.judgements.items()],
     )
     pictures = "\n".join(_figure(picture) for picture in report.pictures)
-    page = f"""<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Lineshape demo</title><style>{STYLE}</style>
-<h1>Lineshape: the whole path</h1>
+    body = f"""<h1>Lineshape: the whole path</h1>
 <p class="quiet">Everything here was fitted on the embedded mineral library. Its lines were measured or computed; its
 spectra are simulated. Figures show that the path works, not how well it does on real spectra.</p>
 <h2>Fits</h2>{fits}
@@ -81,9 +67,8 @@ steps was chosen on them, so ours is a little flattering there. New specimens ar
 {faces}
 {pictures}
 <h2>Time</h2>{times}
-</html>
 """
-    write_atomically(path, page.encode())
+    write_atomically(path, document("Lineshape demo", body).encode())
     return path
 
 
@@ -91,17 +76,6 @@ def _fit(run: Run) -> list[str]:
     spec, found = run.spec, run.fitted
     counts = (spec.spectra, spec.groups, found.parameters, found.steps, round(found.seconds))
     return [spec.recipe.name, *(f"{count:,}" for count in counts)]
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    names = "".join(f"<th>{escape(name)}</th>" for name in head)
-    body = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in rows)
-    return f'<div class="table"><table><tr>{names}</tr>{body}</table></div>'
-
-
-def _cell(text: str) -> str:
-    """Short text in one piece; a digest may break."""
-    return f'<td class="n">{escape(text)}</td>' if len(text) < 60 else f"<td><code>{escape(text)}</code></td>"
 
 
 def _figure(picture: Picture) -> str:

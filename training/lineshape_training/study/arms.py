@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lineshape_training.resampling import SpectralSampler
+from lineshape_training.resampling.sampler import Ratio
 
 Spectra = NDArray[Any]
 Targets = NDArray[Any]
@@ -29,8 +30,8 @@ class Arm:
     """
 
     name: str
-    real: float
-    synthetic: float | Literal["balance"]
+    real: float | int
+    synthetic: Ratio
 
     def count(self, size: int, largest: int) -> int:
         """Synthetic spectra of a class of `size` real ones."""
@@ -78,7 +79,7 @@ def mixed(arm: Arm, X: Spectra, y: Targets, pool: Pool | None, rng: np.random.Ge
     return np.concatenate([X[kept], synthetic.astype(X.dtype)]), np.concatenate([y[kept], targets.astype(y.dtype)])
 
 
-def _kept(y: Targets, share: float, rng: np.random.Generator) -> NDArray[np.intp]:
+def _kept(y: Targets, share: float | int, rng: np.random.Generator) -> NDArray[np.intp]:
     """Rows of the real spectra that stay: the same share of every class, chosen at random."""
     order = rng.permutation(len(y))
     parts = [order[y[order] == name] if name is not None else order for name in _sizes(y)]

@@ -96,7 +96,7 @@ def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.
 def _mean(by_class: NDArray[np.float64]) -> Draws:
     """Mean over the classes for which a draw has an answer."""
     there = ~np.isnan(by_class)
-    return _share(np.where(there, by_class, 0).sum(1), there.sum(1))
+    return _share(np.where(there, by_class, 0).sum(1), there.sum(1).astype(np.float64))
 
 
 def _ranked(score: Float[np.ndarray, " n"], positive: NDArray[np.bool_],

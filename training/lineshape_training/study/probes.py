@@ -33,7 +33,7 @@ class PLSDA(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     components : int
-        At most; fewer where there are fewer spectra.
+        At most; fewer where there are fewer spectra or points.
     """
 
     def __init__(self, components: int = COMPONENTS) -> None:
@@ -42,7 +42,7 @@ class PLSDA(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: NDArray[Any], y: NDArray[Any]) -> PLSDA:
         """Fit to spectra [n, L] and their classes [n]."""
         self.classes_, index = np.unique(y, return_inverse=True)
-        self.model_ = pls(self.components, len(X)).fit(X, np.eye(len(self.classes_))[index])
+        self.model_ = pls(self.components, X).fit(X, np.eye(len(self.classes_))[index])
         return self
 
     def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
@@ -71,9 +71,9 @@ def snv(X: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(centred / np.maximum(centred.std(1, keepdims=True), 1e-12))
 
 
-def pls(components: int, spectra: int) -> PLSRegression:
-    """PLS regression without scaling of the points, with fewer components where there are few spectra."""
-    return PLSRegression(min(components, spectra - 1), scale=False)
+def pls(components: int, X: NDArray[Any]) -> PLSRegression:
+    """PLS regression without scaling of the points, with fewer components where there are few spectra or points."""
+    return PLSRegression(min(components, len(X) - 1, X.shape[1]), scale=False)
 
 
 class PLS(BaseEstimator):  # type: ignore[misc]
@@ -81,7 +81,7 @@ class PLS(BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: NDArray[Any], y: NDArray[Any]) -> PLS:
         """Fit to spectra [n, L] and amounts [n]."""
-        self.model_ = pls(COMPONENTS, len(X)).fit(X, y)
+        self.model_ = pls(COMPONENTS, X).fit(X, y)
         return self
 
     def predict(self, X: NDArray[Any]) -> NDArray[np.float64]:

@@ -59,7 +59,7 @@ class RocketClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Softmax of the ridge regression's answers, [n, K]; it orders as they do, and is not calibrated."""
         answers = self.ridge_.predict(self.scaler_.transform(self.features(X)))
         powers = np.exp(answers - answers.max(1, keepdims=True))
-        return np.asarray(powers / powers.sum(1, keepdims=True))
+        return np.asarray(powers / powers.sum(1, keepdims=True), np.float64)
 
     def predict(self, X: NDArray[Any]) -> NDArray[Any]:
         """The class of the largest answer."""

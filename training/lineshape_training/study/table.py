@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 import numpy as np
@@ -73,7 +73,7 @@ class Outcome(msgspec.Struct, frozen=True):
     rare: str | None
 
 
-def tabulated(predicted: Mapping[Key, Predicted], refused: dict[str, str], classes: NDArray[np.str_] | None,
+def tabulated(predicted: Mapping[Key, Predicted], refused: dict[str, str], classes: NDArray[Any] | None,
               rare: str | None) -> Outcome:  # fmt: skip
     """Score all predictions.
 

@@ -66,25 +66,18 @@ def validate(
     json: Json = False,
 ) -> None:
     """Judge generated spectra by groups that the generator has not seen; exit code 4 if they fail."""
+    _check_asked(model, data, study, (synthetic, real, train))
     import torch
 
-    from lineshape.errors import UsageError
     from lineshape_training.validation.record import Record
 
     torch.set_num_threads(1)
     record = Record()
-    if synthetic or real or train:
-        if model or data or study or not (synthetic and real and train):
-            raise UsageError("spectra made elsewhere are judged by three files: --synthetic, --real and --train")
-        record = record.judged(_judged_files(synthetic, real, train, modality, group, label))
-    elif data is None:
-        raise UsageError("give a run or bundle with --data, or --study --data, or --synthetic, --real and --train")
-    elif model is not None:
+    if synthetic and real and train:
+        record = record.judged(_judged_files(synthetic, real, train, modality, group, label, analyte))
+    elif model and data:
         record = record.judged(_judged_model(model, data, n, seed))
-    elif not study:
-        raise UsageError(f"nothing to judge by {data}: give a run or bundle, or --study")
-    if study:
-        assert data is not None
+    if study and data:
         spec = _study_spec(method, protocol, step, analyte, repeats, folds, seed, model)
         record = record.studied(spec, _studied(data, spec, jobs, work, (modality, group, label, instrument, analyte)))
     record = record.about(data or real or "")
@@ -97,13 +90,25 @@ def validate(
         raise typer.Exit(FAILED)
 
 
+def _check_asked(model: Path | None, data: str | None, study: bool, files: tuple[str | None, ...]) -> None:
+    """Refuse half a question before anything heavy is imported."""
+    from lineshape.errors import UsageError
+
+    if any(files) and (model or data or study or not all(files)):
+        raise UsageError("spectra made elsewhere are judged by three files: --synthetic, --real and --train")
+    if not any(files) and data is None:
+        raise UsageError("give a run or bundle with --data, or --study --data, or --synthetic, --real and --train")
+    if data is not None and model is None and not study:
+        raise UsageError(f"nothing to judge by {data}: give a run or bundle, or --study")
+
+
 def _judged_files(synthetic: str, real: str, train: str, modality: str | None, group: list[str] | None,
-                  label: str | None) -> tuple[Judgement, Evidence]:  # fmt: skip
+                  label: str | None, analyte: str | None) -> tuple[Judgement, Evidence]:  # fmt: skip
     from lineshape_training.datasets.opening import Columned
     from lineshape_training.validation.judgement import judge
     from lineshape_training.validation.spectra_files import evidence_from_files
 
-    said = Columned(modality, group=tuple(group or ()), label=label)
+    said = Columned(modality, group=tuple(group or ()), label=label, analytes=(analyte,) if analyte else ())
     evidence = evidence_from_files(synthetic, real, train, said)
     return judge(evidence), evidence
 

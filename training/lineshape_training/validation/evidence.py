@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lineshape.axis import SpectralAxis
 from lineshape.errors import DataError
-from lineshape_training.spectra import Names, SpectraTable
+from lineshape_training.spectra import Amounts, Names, SpectraTable
 from lineshape_training.splits import check_disjoint, group_folds
 
 
@@ -27,11 +27,14 @@ class Side:
         Independent unit; each by itself for synthetic spectra.
     label : str [n]
         Class; all the same where there are none.
+    amount : float64 [n] or None
+        Of an analyte: measured, or asked for.
     """
 
     values: Float[np.ndarray, "n L"]
     group: Names
     label: Names
+    amount: Amounts | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -40,7 +43,8 @@ class Side:
     def of(cls, table: SpectraTable) -> Side:
         """A table's spectra, groups and classes."""
         label = np.full(len(table), "") if table.label is None else table.label
-        return cls(table.values, table.group, label)
+        amount = next(iter(table.analytes.values()), None)
+        return cls(table.values, table.group, label, amount)
 
     @classmethod
     def synthetic(cls, values: Float[np.ndarray, "n L"], label: Names | None = None) -> Side:
@@ -49,7 +53,8 @@ class Side:
 
     def rows(self, index: NDArray[np.intp]) -> Side:
         """The spectra at `index`, in that order."""
-        return Side(self.values[index], self.group[index], self.label[index])
+        amount = None if self.amount is None else self.amount[index]
+        return Side(self.values[index], self.group[index], self.label[index], amount)
 
     def at_most(self, count: int) -> Side:
         """This side, or a fixed random choice of `count` of its spectra."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import inf, pi
 from typing import TypeAlias
 
+import msgspec
 import numpy as np
 
 from lineshape.errors import LineshapeError
 from lineshape_training.validation.evidence import Evidence
+from lineshape_training.validation.metrics.analytes import analyte_calibration
 from lineshape_training.validation.metrics.angles import matched, sam, sid, sid_sam
 from lineshape_training.validation.metrics.conditions import chimera_rate, class_agreement
 from lineshape_training.validation.metrics.diversity import variance_ratio
@@ -30,8 +31,7 @@ Found: TypeAlias = dict[str, float]
 Measure: TypeAlias = Callable[[Evidence], Found]
 
 
-@dataclass(frozen=True)
-class Figure:
+class Figure(msgspec.Struct, frozen=True):
     """What one number means.
 
     Parameters
@@ -65,6 +65,7 @@ FIGURES: dict[str, Figure] = {
     "SID-SAM": Figure("geometric mean of both", 0, inf, 0),
     "Frechet distance": Figure("leash between the mean spectra (discrete Frechet)", 0, inf, 0),
     "line shift": Figure("points by which lines stand too far right", -inf, inf, 0),
+    "line shift, at least": Figure("end of its 95 % interval next to 0; 0 inside it", -inf, inf, 0),
     "peak F1": Figure("agreement of the lines' positions and frequencies", 0, 1, 1),
     "peak position error": Figure("points between lines that match", 0, inf, 0),
     "peak height distance": Figure("Wasserstein distance of line heights, relative to the mean height", 0, inf, 0),
@@ -77,6 +78,8 @@ FIGURES: dict[str, Figure] = {
     "peak ratios": Figure("share of line ratios outside the real range", 0, 1, 0),
     "class agreement": Figure("balanced accuracy of a classifier of real spectra on synthetic ones", 0, 1, 1),
     "chimeras": Figure("share that belongs to no class with probability .9", 0, 1, 0),
+    "analyte slope": Figure("of amounts read back from the spectra on those asked for", -inf, inf, 1),
+    "analyte R2": Figure("agreement of the amounts read back with those asked for", -inf, 1, 1),
     "distance ratio": Figure("distance to the nearest training spectrum, relative to new real ones", 0, inf, 1),
     "near copies": Figure("share of synthetic spectra that copy a training spectrum", 0, 1, 0),
     "membership AUC": Figure("how well an attacker finds out who was in the training set", 0, 1, 0.5),
@@ -126,8 +129,10 @@ def _means(evidence: Evidence) -> Found:
 def _lines(evidence: Evidence) -> Found:
     ours, real = evidence.synthetic.values, evidence.real
     match, distance = peak_match(ours, real.values), peak_wasserstein(ours, real.values)
+    shift = line_shift(ours, real.values, real.group)
     return {
-        "line shift": line_shift(ours, real.values, real.group).value,
+        "line shift": shift.value,
+        "line shift, at least": max(shift.low, 0.0) + min(shift.high, 0.0),
         "peak F1": match.f1,
         "peak position error": match.position_error,
         "peak height distance": distance.height,
@@ -160,6 +165,14 @@ def _conditions(evidence: Evidence) -> Found:
     }
 
 
+def _analytes(evidence: Evidence) -> Found:
+    ours, real = evidence.synthetic, evidence.real
+    if ours.amount is None or real.amount is None:
+        return {}
+    found = analyte_calibration(ours.values, ours.amount, real.values, real.amount, real.group)
+    return {"analyte slope": found.slope, "analyte R2": found.r2}
+
+
 def _memory(evidence: Evidence) -> Found:
     ours, real, train = evidence.synthetic, evidence.real, evidence.train
     found = memorisation(ours.values, real.values, train.values, real.group, train.group)
@@ -172,7 +185,8 @@ def _memory(evidence: Evidence) -> Found:
 
 
 MEASURES: tuple[Measure, ...] = (
-    _mmd, _pike, _two_sample, _neighbours, _angles, _means, _lines, _variety, _plausible, _conditions, _memory,
+    _mmd, _pike, _two_sample, _neighbours, _angles, _means, _lines, _variety, _plausible, _conditions,
+    _analytes, _memory,
 )  # fmt: skip
 
 

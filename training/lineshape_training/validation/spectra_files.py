@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from lineshape.errors import DataError
@@ -26,22 +28,20 @@ def evidence_from_files(synthetic: str, real: str, train: str, said: Columned) -
         if not _on_one_axis(table, made):
             raise DataError(f"{name} and {synthetic} are not on one axis ({_range(table)} and {_range(made)}); bring "
                             "them onto one grid first")  # fmt: skip
-    sides = [_unlabelled(Side.of(table), tables) for table in tables]
-    return Evidence(Side.synthetic(sides[0].values, sides[0].label), sides[1], sides[2], made.axis)
+    labelled = all(table.label is not None for table in tables)
+    ours, unseen, fitted = (_side(table, labelled) for table in tables)
+    return Evidence(ours, unseen, fitted, made.axis)
 
 
 def _ungrouped(path: str, said: Columned) -> Columned:
     """Synthetic spectra need no group."""
     group = said.group if said.group and all(name in read_columns(path) for name in said.group) else (EACH,)
-    return Columned(said.modality, said.unit, group, said.label)
+    return Columned(said.modality, said.unit, group, said.label, None, said.analytes)
 
 
-def _unlabelled(side: Side, tables: tuple[SpectraTable, ...]) -> Side:
-    return (
-        side
-        if all(table.label is not None for table in tables)
-        else Side(side.values, side.group, np.full(len(side), ""))
-    )
+def _side(table: SpectraTable, labelled: bool) -> Side:
+    side = Side.of(table)
+    return side if labelled else replace(side, label=np.full(len(side), ""))
 
 
 def _on_one_axis(a: SpectraTable, b: SpectraTable) -> bool:

@@ -92,8 +92,8 @@ class _Judge:
         return scores
 
     def logits(self, spectra: Float64[np.ndarray, "n L"]) -> Float64[np.ndarray, "n classes"]:
-        logits: Float64[np.ndarray, "n classes"] = self.model.predict_log_proba(self.scores(spectra))
-        return logits
+        probabilities: Float64[np.ndarray, "n classes"] = self.model.predict_proba(self.scores(spectra))
+        return np.log(probabilities.clip(np.finfo(np.float64).tiny))
 
 
 def _judge(real: Float64[np.ndarray, "n L"], labels: Names) -> _Judge:
