@@ -7,13 +7,14 @@ INSTALLED := $(VENV)/installed
 export ORT_DISABLE_TELEMETRY := 1
 export BENTOML_DO_NOT_TRACK := true
 
-.PHONY: install demo test check format results container clean help
+.PHONY: install demo test check format results study container clean help
 
 help:
 	@echo "make install   install everything into .venv (the others do it too)"
 	@echo "make demo      the whole path on simulated minerals: fit, export, serve, report (build/demo)"
 	@echo "make test      lint, types, import rules and all tests"
 	@echo "make results   measure the README's figures on real spectra in DATA (resumable; about 2 h)"
+	@echo "make study     whether synthetic spectra help on unseen patients, in DATA (resumable; about 1 h)"
 	@echo "make container build the serving image with podman, run it locked down, and call it"
 	@echo "make format    format the code"
 
@@ -46,6 +47,13 @@ BENCH := $(BIN)/lineshape bench transfer
 results: $(INSTALLED)
 	$(BENCH) raman-to-ir --data $(DATA)/rruff/raman_ir_pairs.npz --protocol random --protocol mineral -o docs/results/transfer.json
 	$(BENCH) raman-to-xrd --data $(DATA)/rruff/raman_xrd_pairs.npz --protocol random --protocol mineral -o docs/results/transfer.json
+
+STUDY := $(BIN)/lineshape validate --study --jobs 2 --json
+SALIVA := $(STUDY) --data $(DATA)/clinical/saliva_covid.npz --modality raman --group patient --work build/study
+AUGMENTED := --method classical --method smote --method adasyn --method spectral-smote
+study: $(INSTALLED)
+	$(SALIVA) $(AUGMENTED) --method saliva-vae --protocol group > build/saliva-covid.json
+	mv build/saliva-covid.json docs/results/saliva-covid.json
 
 container: build/demo/raman-to-ir.lineshape  # needs podman and buildah
 	scripts/container.sh $<

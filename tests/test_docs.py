@@ -20,7 +20,7 @@ from lineshape.writers import write_spectrum
 from lineshape_training.minerals import mineral_pairs
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "docs/fit.md", "docs/export.md", "docs/edge.md", "docs/serve.md"]
+PAGES = ["README.md", *(f"docs/{page}.md" for page in ("data", "fit", "validate", "dossier", "export", "edge", "serve"))]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 

@@ -114,6 +114,25 @@ def bench_transfer(
                        f"({100 * coverage.low:.1f} to {100 * coverage.high:.1f})")  # fmt: skip
 
 
+@bench.command("metrics")
+def bench_metrics(
+    spectra: Annotated[int, typer.Option(min=100, help="Synthetic spectra, and as many real ones.")] = 5000,
+    points: Annotated[int, typer.Option(min=64)] = 1024,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Results file to add to.")] = None,
+) -> None:
+    """Seconds and peak memory of every metric, each in a process of its own."""
+    from lineshape_training import results
+    from lineshape_training.validation.cost import measure_cost
+    from lineshape_training.validation.costed import METRICS
+
+    found = measure_cost(METRICS, spectra, points)
+    for cost in found:
+        typer.echo(f"{cost.name:<40} {cost.seconds:6.1f} s {cost.peak_mib:6.0f} MiB")
+    if out:
+        costs = {cost.name: {"seconds": round(cost.seconds, 2), "peak_mib": round(cost.peak_mib)} for cost in found}
+        results.record(out, "metrics", f"{spectra} x {points}", costs)
+
+
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for runs, bundles, spectra and the report.")] = Path("build/demo"),
 ) -> None:

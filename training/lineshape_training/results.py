@@ -53,14 +53,19 @@ def bootstrapped(values: NDArray[Any], group: Names, statistic: Callable[[NDArra
 def record(path: Path, key: str, part: str, content: Any) -> None:  # noqa: ANN401
     """Put one part of a results file in the place of its last measurement, with how it was made beside it."""
     known: dict[str, Any] = msgspec.json.decode(path.read_bytes()) if path.exists() else {}
-    known.setdefault("about", {})[f"{key} {part}"] = {
+    known.setdefault("about", {})[f"{key} {part}"] = origin()
+    known.setdefault(key, {})[part] = msgspec.to_builtins(content)
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(known), indent=2) + b"\n")
+
+
+def origin() -> dict[str, str]:
+    """How a result that this process makes is made."""
+    return {
         "command": " ".join(["lineshape", *sys.argv[1:]]),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "revision": revision(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
-    known.setdefault(key, {})[part] = msgspec.to_builtins(content)
-    write_atomically(path, msgspec.json.format(msgspec.json.encode(known), indent=2) + b"\n")
 
 
 def revision() -> str:

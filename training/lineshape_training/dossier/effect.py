@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 
 import msgspec
@@ -41,8 +40,7 @@ def _unmeasured(facts: Facts) -> Iterator[Block]:
     )
     if facts.family.task == "sample":
         yield Paragraph("On labelled spectra, or with an analyte, it would be measured by:")
-        data = shlex.quote(facts.spec.data)
-        yield Command(f"lineshape validate {shlex.quote(str(facts.folder))} --data {data} --study")
+        yield Command(f"{facts.judged_by} --study")
     else:
         yield Paragraph(
             "The study covers models that draw spectra; for a transfer the component itself has to be tested."

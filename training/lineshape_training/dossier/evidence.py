@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator
 
 from lineshape_training.dossier.blocks import Banner, Blank, Block, Bullets, Command, Heading, Paragraph, Section, Table
@@ -26,8 +25,8 @@ NO_PROOF = (
     "that nothing about a person can be learned from them."
 )
 UNKNOWN = (
-    "NOT VALIDATED. This run holds no verdict: whether its spectra are believable, and whether they copy the data of the "
-    "fit, is not known."
+    "NOT VALIDATED. This run holds no verdict: whether its spectra are believable, and whether they copy the data of "
+    "the fit, is not known."
 )
 PASSED = (
     "No rule of the validation found a fault in the synthetic spectra. This says nothing about a product, nor about "
@@ -49,15 +48,10 @@ def _how(facts: Facts) -> Iterator[Block]:
     if facts.family.task != "sample":
         yield Paragraph(f"lineshape validate judges models that draw spectra; this is a {facts.family.task} model. "
                         "On pairs that are held out it is measured by:")  # fmt: skip
-        yield Command(f"lineshape bench transfer {shlex.quote(facts.spec.recipe.name)} --data {_data(facts)} "
-                      "--protocol mineral")  # fmt: skip
+        yield Command(f"lineshape bench transfer {facts.spec.recipe.name} --data {facts.data_word} --protocol mineral")
         return
     yield Paragraph("It is measured on groups that the fit has not seen (lineshape fit ... --hold-out 0.2 keeps some):")
-    yield Command(f"lineshape validate {shlex.quote(str(facts.folder))} --data {_data(facts)}")
-
-
-def _data(facts: Facts) -> str:
-    return shlex.quote(facts.spec.data)
+    yield Command(facts.judged_by)
 
 
 def fitness(facts: Facts) -> Section:
@@ -103,7 +97,7 @@ def _figures(title: str, judgement: Judgement, names: Iterable[str]) -> Iterator
 
 def _row(name: str, judgement: Judgement) -> tuple[str, ...]:
     figure, reading = FIGURES.get(name), judgement.metrics[name]
-    about = (figure.about, measured(figure.best)) if figure else ("", "")
+    about = (figure.about, measured(float(figure.best))) if figure else ("", "")
     values = (reading.synthetic, reading.real, reading.copies, reading.class_means)
     return name, *about, *map(measured, values)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -92,6 +93,16 @@ class Facts:
         """True where the validation read another file than the fit."""
         return self.about.get("data sha256", self.spec.data_sha256) != self.spec.data_sha256
 
+    @property
+    def judged_by(self) -> str:
+        """The command that would measure the run; names that a shell reads otherwise are left to the reader."""
+        return f"lineshape validate {_word(str(self.folder), 'RUN')} --data {self.data_word}"
+
+    @property
+    def data_word(self) -> str:
+        """The data of the fit as a word of a command."""
+        return _word(self.spec.data, "FILE")
+
     def content(self) -> dict[str, Any]:
         """The facts as plain values."""
         family = {"name": self.family.name, "task": self.family.task, "scored by": self.family.scored_by,
@@ -119,6 +130,10 @@ def facts_of(run: Run) -> Facts:
     written = {"date": datetime.now(UTC).date().isoformat(), "lineshape": version("lineshape"), "revision": revision()}
     return Facts(run.folder, spec, run.fitted, dict(_hashes(run.folder)), validation, judgement, beside.study,
                  beside.about, written)  # fmt: skip
+
+
+def _word(text: str, otherwise: str) -> str:
+    return text if shlex.quote(text) == text else otherwise
 
 
 def _read(run: Run, content: dict[str, Any], kind: Any) -> Any:  # noqa: ANN401

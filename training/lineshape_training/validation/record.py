@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import platform
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from lineshape_training.loading import EMBEDDED, fingerprint
-from lineshape_training.results import revision
+from lineshape_training.results import origin
 from lineshape_training.run import VALIDATION
 from lineshape_training.study import Outcome, StudySpec
 from lineshape_training.study.table import ALL_PROBES
@@ -42,15 +39,8 @@ class Record:
     def about(self, data: str) -> Record:
         """With how it was made."""
         named = data == EMBEDDED or Path(data).is_file()
-        origin = {
-            "data": Path(data).name,
-            "data sha256": fingerprint(data) if named else "",
-            "command": " ".join(["lineshape", *sys.argv[1:]]),
-            "machine": platform.machine(),
-            "revision": revision(),
-            "date": datetime.now(UTC).date().isoformat(),
-        }
-        return replace(self, origin={name: value for name, value in origin.items() if value})
+        hashed = {"data sha256": fingerprint(data)} if named else {}
+        return replace(self, origin={"data": Path(data).name, **hashed, **origin()})
 
     @property
     def failed(self) -> bool:

@@ -91,14 +91,14 @@ def _row(name: str, reading: Reading) -> list[str]:
     what = Markup(f'<div class="what"><b>{html(name)}</b><br>{html(figure.about)}<br>'
                   f'<span class="quiet">{html(_range(figure))}</span></div>')  # fmt: skip
     if name in UNMARKED:
-        return [what, _plain(figure.best), *(shown(getattr(reading, side)) for side in SIDES), ""]
+        return [what, _plain(float(figure.best)), *(shown(getattr(reading, side)) for side in SIDES), ""]
     far = {side: _far(name, getattr(reading, side)) for side in SIDES}
     cells = [_value(getattr(reading, side), _marks(side, far)) for side in SIDES]
-    return [what, _plain(figure.best), *cells, _reading(far)]
+    return [what, _plain(float(figure.best)), *cells, _reading(far)]
 
 
 def _range(figure: Figure) -> str:
-    return f"from {_plain(figure.low)} to {_plain(figure.high)}"
+    return f"from {_plain(float(figure.low))} to {_plain(float(figure.high))}"
 
 
 def _plain(value: float) -> str:

@@ -75,7 +75,7 @@ def _map(seen: Evidence, title: str, x_title: str, y_title: str, places: Float[n
         here = places[first : first + len(getattr(seen, role))]
         marks.append(Dots(here[:, 0], here[:, 1], role, symbol, hollow=role != "synthetic", size=6))
         first += len(here)
-    return Panel(title, x_title, y_title, tuple(marks), height=22)
+    return Panel(title, x_title, y_title, tuple(marks), height=22.0)
 
 
 def _pairs(evidence: Evidence, found: Suspicious, known: Side, role: str, shown: Iterable[int]) -> list[Panel]:
@@ -87,11 +87,11 @@ def _pair(evidence: Evidence, found: Suspicious, known: Side, role: str, rank: i
     ours, theirs = int(found.synthetic[rank]), int(found.train[rank])
     x, axis = evidence.axis.values, evidence.axis
     over, under = evidence.synthetic.values[ours], known.values[theirs]
-    marks = (Line(*decimated(x, under), role, 3, 0.45), Line(*decimated(x, over), "synthetic", 1))
+    marks = (Line(*decimated(x, under), role, 3.0, 0.45), Line(*decimated(x, over), "synthetic", 1.0))
     title = f"distance {found.distance[rank]:.2g}: synthetic {ours}, {role} {theirs}"
     if label := str(evidence.synthetic.label[ours]):
         title += f", {label}"
-    return Panel(title, axis_name(axis), INTENSITY, marks, (axis.low, axis.high), padded(over, under), height=13)
+    return Panel(title, axis_name(axis), INTENSITY, marks, (axis.low, axis.high), padded(over, under), height=13.0)
 
 
 def _pair_legend(role: str, name: str) -> dict[str, tuple[str, Sign]]:

@@ -53,7 +53,7 @@ class Area:
 class Steps:
     """A histogram: `heights` [n] between `edges` [n + 1]."""
 
-    edges: Column
+    edges: Float[np.ndarray, " e"]
     heights: Column
     role: str
     filled: bool
@@ -68,7 +68,7 @@ class Dots:
     role: str
     symbol: Symbol = "circle"
     hollow: bool = False
-    size: float = 7
+    size: int = 7
     along: Literal["x", "y"] = "y"
     ends: tuple[Column, Column] | None = None
 
@@ -101,7 +101,7 @@ class Panel:
     y_range: tuple[float, float] | None = None
     x_ticks: Ticks | None = None
     y_ticks: Ticks | None = None
-    height: float = 16
+    height: float = 16.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,7 @@ def axis_name(axis: SpectralAxis) -> str:
     return axis_title(axis).replace("$^{-1}$", "⁻¹")
 
 
-def decimated(x: Column, y: Column) -> tuple[Column, Column]:
+def decimated(x: Column, y: Column) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
     """At most `POINTS` points: the smallest and the largest of each stretch, where they stand."""
     if len(x) <= POINTS:
         return x, y
@@ -145,7 +145,7 @@ def decimated(x: Column, y: Column) -> tuple[Column, Column]:
     return x[kept], y[kept]
 
 
-def lines(x: Column, spectra: Float[np.ndarray, "n L"], role: str, width: float, alpha: float) -> Line:
+def lines(x: Column, spectra: Float[np.ndarray, "m n"], role: str, width: float, alpha: float) -> Line:
     """Many spectra as one interrupted line."""
     gap = np.array([np.nan])
     parts = [decimated(x, spectrum) for spectrum in spectra]

@@ -52,7 +52,7 @@ def curve_picture(outcome: Outcome) -> Picture | None:
         marks += _course(found, score, (number - (len(named) - 1) / 2) * STEP, role, symbol)
     ticks = {float(at): text for at, text in enumerate(points.values())}
     panel = Panel(f"{score}, {ALL_PROBES}", "Independent groups of the fit", score.capitalize(), tuple(marks),
-                  (-0.4, len(points) - 0.6), x_ticks=ticks, height=22)  # fmt: skip
+                  (-0.4, len(points) - 0.6), x_ticks=ticks, height=22.0)  # fmt: skip
     legend: dict[str, tuple[str, Sign]] = {_told(method): style for method, style in named.items()}
     about = f"Each method by its arm {DECIDING.name}, with 95 % intervals over held-out groups."
     return Picture("curve", "Learning curve by independent groups", about, [panel], 1, legend)
@@ -71,7 +71,7 @@ def _course(found: list[tuple[int, Row]], score: str, aside: float, role: str, s
         return []
     x = np.array([at + aside for at, _ in found])
     y, low, high = (np.array([getattr(row.scores[score], end) for _, row in found]) for end in ("value", "low", "high"))
-    return [Line(x, y, role, 1, 0.6), Dots(x, y, role, symbol, size=8, ends=(low, high))]
+    return [Line(x, y, role, 1.0, 0.6), Dots(x, y, role, symbol, size=8, ends=(low, high))]
 
 
 def _mean(outcome: Outcome, protocol: str, method: str) -> Row | None:

@@ -64,9 +64,11 @@ def write_report(folder: Path, title: str, *, judgement: Judgement | None, evide
     numbers = {"title": title, "judgement": judgement, "outcome": outcome, "about": dict(about)}
     write_atomically(folder / "report.json", msgspec.json.format(msgspec.json.encode(numbers), indent=2) + b"\n")
     sections = _sections(judgement, outcome, drawn, of_study, about)
-    body = f"<h1>{html(title)}</h1>\n{_contents(sections)}\n{_written(sections)}\n{figures([*drawn, *of_study])}"
+    pictures = [*drawn, *of_study]
+    data, run = (figures(pictures), scripts()) if pictures else ("", ())
+    body = f"<h1>{html(title)}</h1>\n{_contents(sections)}\n{_written(sections)}\n{data}"
     style = files(__package__).joinpath("report.css").read_text("utf-8")
-    page = document(title, body, style, scripts() if drawn or of_study else ())
+    page = document(title, body, style, run)
     write_atomically(folder / "report.html", page.encode())
     return folder / "report.html"
 
