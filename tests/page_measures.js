@@ -11,7 +11,7 @@
   const named = (el) => `${el.tagName.toLowerCase()}#${el.id}.${el.getAttribute("class") || ""} ` +
     (el.textContent || "").trim().slice(0, 40);
   const box = (el) => el.getBoundingClientRect();
-  const area = (r) => r.width > 0 && r.height > 0;
+  const area = (r) => r.width > 0 || r.height > 0;  // a line has one of them
   const meet = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
     Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
   const LABELS = ".xtick text, .ytick text, .xtitle, .ytitle, .gtitle, .legendtext, .annotation-text";
@@ -39,7 +39,7 @@
   };
 
   const siblings = () => [...document.body.querySelectorAll("h1, h2, h3, p, figcaption, div.table, div.plot, ul")].filter(
-    (el) => area(box(el)));
+    (el) => el.checkVisibility());
   const stacked = () => {
     const all = siblings();
     return all.flatMap((one, at) => all.slice(at + 1).filter((other) =>
@@ -61,5 +61,11 @@
     out.textContent = found;
     document.body.append(out);
   };
+  // In virtual time no frame is painted, and so the browser tells nobody of a new width.
+  let width = window.innerWidth;
+  setInterval(() => {
+    if (window.innerWidth !== width) window.dispatchEvent(new Event("resize"));
+    width = window.innerWidth;
+  }, 100);
   window.addEventListener("load", () => setTimeout(told, 3000));
 })();

@@ -20,7 +20,8 @@ from lineshape.writers import write_spectrum
 from lineshape_training.minerals import mineral_pairs
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", *(f"docs/{page}.md" for page in ("data", "fit", "validate", "dossier", "export", "edge", "serve"))]
+TASKS = ("data", "fit", "validate", "dossier", "export", "edge", "serve")
+PAGES = ["README.md", *(f"docs/{task}.md" for task in TASKS)]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 

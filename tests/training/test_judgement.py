@@ -105,8 +105,10 @@ def test_a_generator_that_was_fitted_on_who_judges_it_is_found_by_its_hashes() -
     honest = evidence("raman")
     fitted_on = [group_hash(name) for name in [*honest.train.group.tolist(), honest.real.group[0]]]
     found = judge(honest, fitted_on)
-    assert found.reasons[0].startswith(f"leak: the generator was fitted on 1 of the 40 groups that it is judged by ("
-                                       f"{honest.real.group[0]}")  # fmt: skip
+    said = f"1 of the 40 groups that it is judged by (that with hash {group_hash(honest.real.group[0])}"
+    assert found.reasons[0].startswith("leak: ")
+    assert said in found.reasons[0]
+    assert honest.real.group[0] not in found.reasons[0]  # a patient's name has no place in a bundle
 
 
 def test_every_figure_is_read_four_times_and_lies_in_its_range() -> None:

@@ -146,11 +146,23 @@ class Run:
 
     @property
     def validation(self) -> dict[str, Any] | None:
-        """What `lineshape validate` found, verdict first; None if it was not asked."""
+        """What `lineshape validate` found, verdict first; None if it was not asked.
+
+        Raises
+        ------
+        DataError
+            If it is about other weights than these.
+        """
         if not self._path(VALIDATION).exists():
             return None
         found: dict[str, Any] = self._read(VALIDATION, dict[str, Any])
+        if found.get("weights_sha256") != self.weights_sha256:
+            raise DataError(f"{self._path(VALIDATION)}: is about other weights; run `lineshape validate` again")
         return found
+
+    def validate(self, found: dict[str, Any]) -> None:
+        """Keep what `lineshape validate` found of these weights."""
+        self._write(VALIDATION, {**found, "weights_sha256": self.weights_sha256})
 
     def _path(self, name: str) -> Path:
         return self.folder / name

@@ -40,11 +40,14 @@ class Generator:
     recipe : Recipe
     fitted_on : tuple of str
         Hashes of the groups of the fit.
+    seed : int
+        Of the fit, which also made the spectra of the embedded library.
     draw : callable
     """
 
     recipe: Recipe
     fitted_on: tuple[str, ...]
+    seed: int
     draw: Draw
 
 
@@ -70,7 +73,9 @@ def open_generator(path: Path) -> Generator:
         record = msgspec.json.decode(model.bundle.read("provenance.json"), type=_Provenance)
     except (KeyError, msgspec.MsgspecError) as error:
         raise UnsupportedBundle(f"{path}: its provenance does not say what it was fitted on ({error})") from None
-    return Generator(record.run.recipe, record.run.group_sha256, lambda n, seed: sample(model, n, seed))
+    return Generator(
+        record.run.recipe, record.run.group_sha256, record.run.seed, lambda n, seed: sample(model, n, seed)
+    )
 
 
 def _of_run(run: Run) -> Generator:
@@ -87,7 +92,7 @@ def _of_run(run: Run) -> Generator:
         rows = torch.split(torch.from_numpy(seeds(seed, n)), BATCH)
         return np.concatenate([contract(batch)[0].numpy() for batch in rows])
 
-    return Generator(recipe, run.spec.group_sha256, draw)
+    return Generator(recipe, run.spec.group_sha256, run.spec.seed, draw)
 
 
 def validated(generator: Generator, data: str, n: int | None, seed: int) -> tuple[Judgement, Evidence | None]:
@@ -111,7 +116,7 @@ def validated(generator: Generator, data: str, n: int | None, seed: int) -> tupl
     DataError
         If none of the groups that were fitted on is there: copies could not be found.
     """
-    table = scaled(cast(SpectraTable, load_table(data, generator.recipe)), generator.recipe)
+    table = scaled(cast(SpectraTable, load_table(data, generator.recipe, generator.seed)), generator.recipe)
     known = np.isin([group_hash(name) for name in table.group.tolist()], generator.fitted_on)
     if known.all():
         return _nothing_left(table, generator), None

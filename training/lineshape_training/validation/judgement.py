@@ -94,14 +94,14 @@ def judge(evidence: Evidence, fitted_on: Iterable[str] = ()) -> Judgement:
 
 
 def leaks(group: Names, fitted_on: Iterable[str]) -> list[str]:
-    """The reason, where a generator was fitted on groups that it is judged by."""
+    """The reason, where a generator was fitted on groups that it is judged by; it names nobody, for it is sealed in."""
     known = set(fitted_on)
-    names = np.unique(group).tolist()
-    shared = [name for name in names if group_hash(name) in known]
+    hashes = [group_hash(name) for name in np.unique(group).tolist()]
+    shared = [one for one in hashes if one in known]
     if not shared:
         return []
-    return [f"leak: the generator was fitted on {len(shared)} of the {len(names)} groups that it is judged by "
-            f"({shared[0]}, say), as the hashes in its provenance show; fit it without them"]  # fmt: skip
+    return [f"leak: the generator was fitted on {len(shared)} of the {len(hashes)} groups that it is judged by "
+            f"(that with hash {shared[0]}, say), as its provenance shows; fit it without them"]  # fmt: skip
 
 
 def group_hash(name: str) -> str:
@@ -119,7 +119,9 @@ def _copies(found: Rounds) -> Iterator[str]:
     if share > max(COPIED, 2 * found["real"].get("near copies", 0.0)):
         yield (f"copies: {share:.0%} of the synthetic spectra are training spectra, or nearly so; they lie {ratio:.2f} "
                "times as far from the training set as new real spectra do")  # fmt: skip
-    elif (low := ours.get("membership AUC, low", 0.0)) > KNOWN_MEMBERS:
+        return
+    low, usual = ours.get("membership AUC, low", 0.0), found["class_means"].get("membership AUC", 0.0)
+    if low > max(KNOWN_MEMBERS, usual):  # held-out groups that are stranger than the others give away a mean as well
         yield (f"copies: an attacker who holds the synthetic spectra finds out who was in the training set, with an "
                f"AUC of {ours['membership AUC']:.2f} (at least {low:.2f}; .5 is guessing)")  # fmt: skip
 

@@ -11,7 +11,7 @@ import msgspec
 
 from lineshape_training.loading import EMBEDDED, fingerprint
 from lineshape_training.results import origin
-from lineshape_training.run import VALIDATION
+from lineshape_training.run import Run
 from lineshape_training.study import Outcome, StudySpec
 from lineshape_training.study.table import ALL_PROBES
 from lineshape_training.validation.evidence import Evidence
@@ -64,9 +64,7 @@ class Record:
 
     def keep(self, run: Path) -> None:
         """Put the verdict beside a run, from where export seals it into the bundle's provenance."""
-        from lineshape.files import write_atomically
-
-        write_atomically(run / VALIDATION, self.json().encode() + b"\n")
+        Run(run).validate(self.content())
 
     def report(self, folder: Path) -> Path:
         """Write the HTML report."""

@@ -41,7 +41,8 @@ def _axis(title: str, limits: tuple[float, float] | None, ticks: Ticks | None) -
         "gridcolor": "@line",
         "linecolor": "@quiet",
         "zeroline": False,
-        "exponentformat": "power",
+        "exponentformat": "B",
+        "minexponent": 6,
         "separatethousands": True,
     }
     if limits is not None:

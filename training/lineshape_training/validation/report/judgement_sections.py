@@ -18,7 +18,7 @@ SIDES = {
 }
 MEMORY = ("distance ratio", "near copies", "membership AUC", "membership AUC, low")
 PLAUSIBLE = ("negative", "narrow", "jumps", "peak ratios")
-UNMARKED = ("MMD p", "membership AUC, low")  # a probability and an interval's end: nearer to the best is no merit
+UNMARKED = ("MMD p", "line shift, at least", "membership AUC, low")  # probability, ends of intervals: no distances
 NEAREST = Markup('<span class="mark">◆</span>')
 FOOLED = Markup('<span class="mark">⚠</span>')
 ONE_SIDED = ("membership AUC",)  # an attacker who does worse than guessing learns nothing

@@ -22,7 +22,7 @@ MARKERS: dict[Sign, str] = {
 }  # fmt: skip
 WIDTH = 9.0  # inches
 PER_REM = 0.15  # inches of a panel's height
-LONGEST = 48  # characters of a title
+LONGEST = {1: 120, 2: 72, 3: 46}  # characters of a title, by columns
 STYLE: dict[Any, Any] = {"font.size": 8, "axes.titlesize": 8, "axes.spines.top": False, "axes.spines.right": False,
                          "text.color": COLOURS["ink"][0], "axes.labelcolor": COLOURS["ink"][0]}  # fmt: skip
 
@@ -39,7 +39,7 @@ def save(picture: Picture, path: Path) -> Path:
         for place in places[len(picture.panels) :]:
             place.set_axis_off()
         for panel, place in zip(picture.panels, places[: len(picture.panels)], strict=True):
-            _panel(panel, place)
+            _panel(panel, place, LONGEST[picture.columns])
         drawing.suptitle(_plain(picture.title), fontsize=9)
         _legend(picture, drawing)
         drawing.savefig(content, dpi=120, format="png", facecolor="white")
@@ -50,7 +50,7 @@ def save(picture: Picture, path: Path) -> Path:
 def _legend(picture: Picture, drawing: Figure) -> None:
     """What the colours and signs mean, below the panels."""
     handles = [_handle(role, sign) for role, sign in picture.legend.values()]
-    names = [_plain(shortened(name, LONGEST)) for name in picture.legend]
+    names = [_plain(shortened(name, LONGEST[3])) for name in picture.legend]
     drawing.legend(handles, names, loc="outside lower center", ncols=4, frameon=False)
 
 
@@ -60,10 +60,10 @@ def _handle(role: str, sign: Sign) -> Line2D:
     return Line2D([], [], color=_colour(role), linewidth={"line": 1, "thick": 3, "filled": 6}[sign])
 
 
-def _panel(panel: Panel, place: Any) -> None:  # noqa: ANN401
+def _panel(panel: Panel, place: Any, longest: int) -> None:  # noqa: ANN401
     for mark in panel.marks:
         draw(mark, place)
-    place.set_title(_plain(shortened(panel.title, LONGEST)))
+    place.set_title(_plain(shortened(panel.title, longest)))
     place.set_xlabel(_plain(panel.x_title))
     place.set_ylabel(_plain(panel.y_title))
     if panel.x_range is not None:
