@@ -36,7 +36,7 @@ check: $(INSTALLED)
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadscope
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .
@@ -48,12 +48,20 @@ results: $(INSTALLED)
 	$(BENCH) raman-to-ir --data $(DATA)/rruff/raman_ir_pairs.npz --protocol random --protocol mineral -o docs/results/transfer.json
 	$(BENCH) raman-to-xrd --data $(DATA)/rruff/raman_xrd_pairs.npz --protocol random --protocol mineral -o docs/results/transfer.json
 
-STUDY := $(BIN)/lineshape validate --study --jobs 2 --json
-SALIVA := $(STUDY) --data $(DATA)/clinical/saliva_covid.npz --modality raman --group patient --work build/study
-AUGMENTED := --method classical --method smote --method adasyn --method spectral-smote
+# Each table is one command; its cells are kept in build/study, so a study that was stopped goes on.
+STUDY = $(BIN)/lineshape validate --study --jobs 2 --work build/study --json
+SALIVA = $(STUDY) --data $(DATA)/clinical/saliva_covid.npz --modality raman --group patient
+AUGMENTED := --method classical --method smote --method spectral-smote
+CORN = LINESHAPE_DATA=$(DATA) $(STUDY) --data corn --step snv --method classical --method spectral-smote
 study: $(INSTALLED)
-	$(SALIVA) $(AUGMENTED) --method saliva-vae --protocol group > build/saliva-covid.json
-	mv build/saliva-covid.json docs/results/saliva-covid.json
+	mkdir -p build
+	$(SALIVA) --protocol group $(AUGMENTED) --method adasyn --method saliva-vae > build/saliva-covid.json
+	$(SALIVA) --protocol spectrum --method none > build/saliva-covid-by-spectrum.json
+	$(SALIVA) --protocol imbalance $(AUGMENTED) > build/saliva-covid-imbalance.json
+	$(SALIVA) --protocol curve $(AUGMENTED) --method saliva-vae > build/saliva-covid-curve.json
+	$(CORN) --protocol group --protocol instrument --analyte Moisture > build/corn-moisture.json
+	$(BIN)/lineshape bench metrics -o docs/results/metrics.json
+	mv build/saliva-covid*.json build/corn-moisture.json docs/results/
 
 container: build/demo/raman-to-ir.lineshape  # needs podman and buildah
 	scripts/container.sh $<

@@ -1,8 +1,7 @@
-"""Write the README's tables from `docs/results`: python scripts/readme_tables.py [--check]."""
+"""README tables and the curve of `choose`, from `docs/results`: python scripts/readme_tables.py [--check]."""
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 import msgspec
 
 ROOT = Path(__file__).parents[1]
+CURVE = ROOT / "training/lineshape_training/datasets/curve.json"
+ALL_GROUPS = 67  # of the 84 patients, those on the fitting side of a fold
 DIRECTIONS = {"raman-ir": "Raman to IR", "raman-xrd": "Raman to XRD"}
 PROTOCOLS = ("random", "id", "mineral")
 
@@ -32,7 +33,7 @@ def transfer_table() -> str:
 
 
 def study_table() -> str:
-    """Rows of `docs/results/saliva-covid.json`: what adding as many spectra again does, by method, mean of the probes."""
+    """Rows of `docs/results/saliva-covid.json`: what adding as many spectra again does, mean of the probes."""
     results = msgspec.json.decode((ROOT / "docs/results/saliva-covid.json").read_bytes())
     found = results["study"]["found"]
     rows = [
@@ -61,24 +62,49 @@ def _cell(metrics: dict[str, Any]) -> str:
     return f"{mean['value']:.2f} ({mean['low']:.2f} to {mean['high']:.2f})"
 
 
+def curve() -> bytes:
+    """The learning curve that `lineshape choose` goes by: the deciding arm at every number of groups."""
+    few, whole = (_effects(f"saliva-covid{name}.json") for name in ("-curve", ""))
+    points = [(int(effect["protocol"].split()[0]), effect) for effect in few]
+    points += [(ALL_GROUPS, effect) for effect in whole if effect["method"] in {e["method"] for e in few}]
+    rows = [
+        {
+            "method": effect["method"].removeprefix("saliva-"),
+            "groups": groups,
+            "gain": effect["gain"]["value"],
+            "low": effect["gain"]["low"],
+            "high": effect["gain"]["high"],
+        }
+        for groups, effect in points
+    ]
+    return msgspec.json.format(msgspec.json.encode(rows), indent=2) + b"\n"
+
+
+def _effects(name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = msgspec.json.decode((ROOT / "docs/results" / name).read_bytes())["study"]["found"][
+        "effects"
+    ]
+    return found
+
+
 TABLES = {"transfer": transfer_table, "study": study_table}
 
 
 def filled(readme: str) -> str:
     """The README with its tables as measured."""
     for name, table in TABLES.items():
-        text = f"<!-- table:{name} -->\n{table()}\n<!-- end -->"
-        readme = re.sub(rf"<!-- table:{name} -->.*?<!-- end -->", lambda _, text=text: text, readme, flags=re.DOTALL)
+        before, rest = readme.split(f"<!-- table:{name} -->\n")
+        readme = f"{before}<!-- table:{name} -->\n{table()}\n{rest[rest.index('<!-- end -->') :]}"
     return readme
 
 
 def main() -> int:
-    """Write the README, or with --check tell whether it is as measured."""
-    path = ROOT / "README.md"
-    readme = path.read_text()
+    """Write the README and the curve, or with --check tell whether they are as measured."""
+    files = {ROOT / "README.md": filled((ROOT / "README.md").read_text()).encode(), CURVE: curve()}
     if "--check" in sys.argv:
-        return int(filled(readme) != readme)
-    path.write_text(filled(readme))
+        return int(any(not path.exists() or path.read_bytes() != content for path, content in files.items()))
+    for path, content in files.items():
+        path.write_bytes(content)
     return 0
 
 

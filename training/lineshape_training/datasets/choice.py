@@ -5,9 +5,11 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from lineshape_training.datasets.evidence import nearest
 from lineshape_training.spectra import SpectraTable
 
 FEW, MANY = 50, 500  # independent groups of the smallest class
+REAL = "real spectra only"
 
 
 class ClassCount(msgspec.Struct, frozen=True):
@@ -24,7 +26,7 @@ class Choice(msgspec.Struct, frozen=True):
     Parameters
     ----------
     families : tuple of str
-        The best first.
+        The best first; `REAL` where generated spectra were measured to hurt.
     reason : str
     classes : tuple of ClassCount
         The smallest first; one without a label stands for all spectra.
@@ -40,21 +42,28 @@ def choose(table: SpectraTable) -> Choice:
 
     The thresholds are the field's rule of thumb (under 50 a VAE or a physics-informed model, to 500 a WGAN-GP, above
     that diffusion) with groups in the place of spectra: replicates of one patient teach a generator little that is new.
+    Where the learning curve of `evidence` contradicts the rule at about as many groups, real spectra alone come first.
     """
     classes = counts(table)
-    smallest = classes[0]
-    if smallest.groups < FEW:
-        families, why = (
-            ("vae", "beer-lambert"),
-            f"fewer than {FEW}: adversarial and diffusion models would learn them by heart",
-        )
-    elif smallest.groups <= MANY:
-        families, why = ("wgan-gp", "vae"), f"{FEW} to {MANY}: enough for an adversarial model"
-    else:
-        families, why = ("ddpm", "wgan-gp"), f"above {MANY}: diffusion, where quality matters most"
+    smallest, total = classes[0], len(np.unique(table.group))
+    families, why = _rule(smallest.groups)
     of = f"class {smallest.label}" if smallest.label else "the set"
     reason = f"{of} has {smallest.spectra} spectra, but {smallest.groups} independent groups; {why}"
-    return Choice(families, reason, classes)
+    found = nearest(families[0], total)
+    if found is None:
+        return Choice(families, reason, classes)
+    gain = f"balanced accuracy {found.gain:+.3f}, {found.low:+.3f} to {found.high:+.3f}"
+    measured = f"Measured on saliva with {found.groups} groups: adding {found.method} spectra {found.verdict} ({gain})"
+    return Choice((REAL, *families) if found.verdict == "hurt" else families, f"{reason}. {measured}", classes)
+
+
+def _rule(groups: int) -> tuple[tuple[str, ...], str]:
+    """The field's rule of thumb: families, and why."""
+    if groups < FEW:
+        return ("vae", "beer-lambert"), f"fewer than {FEW}: adversarial and diffusion models would learn them by heart"
+    if groups <= MANY:
+        return ("wgan-gp", "vae"), f"{FEW} to {MANY}: enough for an adversarial model"
+    return ("ddpm", "wgan-gp"), f"above {MANY}: diffusion, where quality matters most"
 
 
 def counts(table: SpectraTable) -> tuple[ClassCount, ...]:

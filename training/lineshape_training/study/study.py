@@ -48,7 +48,7 @@ class StudySpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Parameters
     ----------
     methods : tuple of str
-        Of the augmentations, and recipes.
+        Of the augmentations, and recipes; `NONE` alone for real spectra only.
     protocols : tuple of str
         Of `PROTOCOLS`.
     steps : tuple of Step
@@ -178,7 +178,7 @@ class Study:
 
     def _cells_of(self, split: Split, work: Path) -> Iterator[Cell]:
         whole = split.protocol == "by group"
-        for method in (NONE, *self.spec.methods):
+        for method in dict.fromkeys((NONE, *self.spec.methods)):
             key = self._key(split, method, whole)
             name = re.sub(r"[^\w.]+", "-", split.protocol)  # an instrument may have any name
             yield Cell(split, method, whole, self.spec.seed, work / f"{name}-{key}.npz")
@@ -197,7 +197,7 @@ class Study:
 
 def _check(spec: StudySpec, table: SpectraTable) -> None:
     for method in spec.methods:
-        if method not in AUGMENTATIONS:
+        if method not in (NONE, *AUGMENTATIONS):
             recipe.load(method)
     if unknown := set(spec.protocols) - set(PROTOCOLS):
         raise UsageError(f"no protocol {min(unknown)!r}; there are {', '.join(PROTOCOLS)}")

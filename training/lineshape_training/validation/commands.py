@@ -28,7 +28,7 @@ Train = Annotated[str | None, typer.Option(help="The real spectra that the gener
 Report = Annotated[Path | None, typer.Option(help="Write report.html with its pictures into this folder.")]
 Asked = Annotated[bool, typer.Option("--study", help="Measure whether classifiers or regressors profit (takes long).")]
 Method = Annotated[
-    list[str] | None, typer.Option(help="Of the study: classical, smote, adasyn, spectral-smote, or a recipe.")
+    list[str] | None, typer.Option(help="Of the study: classical, smote, adasyn, spectral-smote, a recipe, none.")
 ]
 Protocol = Annotated[
     list[str] | None, typer.Option(help="Of the study: group, spectrum, imbalance, curve, instrument.")

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score
 
 from lineshape.errors import DataError
 from lineshape_training.spectra import Names
@@ -52,7 +51,8 @@ def class_agreement(
     if unknown := sorted(set(labels.tolist()) - set(real_labels.tolist())):
         raise DataError(f"class {unknown[0]!r} stands among the synthetic spectra and not among the real ones")
     judge = _judge(snv(real), real_labels)
-    return float(balanced_accuracy_score(labels, judge.model.predict(judge.scores(snv(synthetic)))))
+    found = judge.model.predict(judge.scores(snv(synthetic)))
+    return float(np.mean([(found[labels == name] == name).mean() for name in np.unique(labels)]))
 
 
 def chimera_rate(
@@ -93,7 +93,7 @@ class _Judge:
 
     def logits(self, spectra: Float64[np.ndarray, "n L"]) -> Float64[np.ndarray, "n classes"]:
         probabilities: Float64[np.ndarray, "n classes"] = self.model.predict_proba(self.scores(spectra))
-        return np.log(probabilities.clip(np.finfo(np.float64).tiny))
+        return np.asarray(np.log(probabilities.clip(np.finfo(np.float64).tiny)))
 
 
 def _judge(real: Float64[np.ndarray, "n L"], labels: Names) -> _Judge:

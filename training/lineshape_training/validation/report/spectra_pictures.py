@@ -70,7 +70,7 @@ def peaks_picture(evidence: Evidence) -> Picture:
         Steps(edges, _frequencies(evidence, side, edges), role, filled=role == "real")
         for role, side in (("real", seen.real), ("synthetic", seen.synthetic))
     )
-    panel = Panel("all classes", axis_name(axis), "Lines a spectrum and bin", marks, (axis.low, axis.high))
+    panel = Panel("all classes", axis_name(axis), "Lines per spectrum and bin", marks, (axis.low, axis.high))
     about = "Lines that stand out of the noise, in each spectrum; only prominent ones are counted."
     legend: dict[str, tuple[str, Sign]] = {"real": ("real", "filled"), "synthetic": ("synthetic", "line")}
     return Picture("peaks", "Where lines stand", about, [panel], 1, legend)
