@@ -53,7 +53,7 @@ def validated_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     table = loading.load_table(str(data), plan)
     known = table.rows(hold_out(table.group, None, 0.25, 0)[0])
     run = fitting.fit(plan, known, folder / "run", data=data.name, data_sha256=loading.fingerprint(str(data)))
-    record = Record().judged(validated(open_generator(run.folder), str(data), 30, 0)).about(str(data))
+    record = Record().judged(validated(open_generator(run.folder), str(data), 30, 0)).about({"data": str(data)})
     record.keep(run.folder)
     return run
 
@@ -68,7 +68,7 @@ def studied_run(validated_run: Run, tmp_path_factory: pytest.TempPathFactory) ->
         spec = StudySpec(methods=("smote",), folds=2)
         outcome = Study(table, spec, folder / "cells").run()
     shutil.copytree(validated_run.folder, folder / "run")
-    Record().studied(spec, outcome).about("embedded").keep(folder / "run")
+    Record().studied(spec, outcome).about({"data": "embedded"}).keep(folder / "run")
     return Run(folder / "run")
 
 

@@ -156,3 +156,29 @@ def test_what_cannot_be_judged_is_refused() -> None:
     one = honest.real.rows(np.flatnonzero(honest.real.group == honest.real.group[0]))
     with pytest.raises(DataError, match="one independent group"):
         judge(replace(honest, real=one, synthetic=Side.synthetic(one.values, one.label)))
+
+
+def test_copies_of_the_spectra_that_judge_are_a_leak() -> None:
+    honest = evidence("raman")
+    seen = honest.real.rows(np.arange(0, len(honest.real), 2))
+    found = judge(replace(honest, synthetic=Side.synthetic(1.02 * seen.values, seen.label)))
+    assert found.reasons[0].startswith("leak: 100% of the synthetic spectra copy")
+
+
+def test_the_same_spectra_under_other_names_are_refused() -> None:
+    honest = evidence("raman")
+    renamed = replace(honest.real, group=np.char.add("other ", honest.real.group))
+    with pytest.raises(LeakError, match="160 spectra stand among the real ones and in the training set"):
+        replace(honest, train=renamed)
+
+
+def test_a_class_without_synthetic_spectra_is_a_warning() -> None:
+    honest = evidence("raman")
+    one = honest.synthetic.rows(np.flatnonzero(honest.synthetic.label == "class-0"))
+    assert "there are no synthetic spectra of class class-1" in judge(replace(honest, synthetic=one)).warnings
+
+
+def test_too_few_spectra_have_no_verdict() -> None:
+    honest = evidence("raman")
+    with pytest.raises(DataError, match="6 synthetic spectra are too few"):
+        judge(replace(honest, synthetic=honest.synthetic.rows(np.arange(6))))

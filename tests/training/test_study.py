@@ -354,7 +354,7 @@ def test_a_score_that_no_held_out_spectrum_can_have_is_left_out(tmp_path: Path, 
     [
         ({"protocols": ("patient",)}, UsageError, "no protocol 'patient'; there are group, spectrum"),
         ({"protocols": ("instrument",)}, DataError, "names no instrument"),
-        ({"methods": ("magic",)}, UsageError, "no recipe 'magic'"),
+        ({"methods": ("magic",)}, UsageError, "no method 'magic'"),
         ({"analyte": "salt"}, DataError, "no analyte 'salt' in the table; it has sugar"),
         ({"analyte": "sugar", "protocols": ("imbalance",)}, UsageError, "imbalance is about classes"),
         ({"folds": 50}, DataError, "16 independent groups cannot make 50 folds"),

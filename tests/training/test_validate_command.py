@@ -89,7 +89,7 @@ def test_the_training_set_as_synthetic_spectra_exits_with_4(files: dict[str, Pat
 @pytest.mark.parametrize(
     ("change", "code", "why"),
     [
-        ({"real": "train"}, REFUSED, "stands on both sides"),
+        ({"real": "train"}, REFUSED, "share 32 groups"),
         ({"train": "missing.npz"}, REFUSED, "cannot be read"),
     ],
 )

@@ -34,7 +34,7 @@ def recipes(json: Json = False) -> None:
 
 def fit(
     recipe: Annotated[str, typer.Argument(help="The name of a recipe, or a TOML file.")],
-    data: Annotated[str, typer.Option(help="An npz file, or 'embedded' for the simulated mineral library.")],
+    data: Annotated[str, typer.Option(help="An npz, CSV or Parquet file, or 'embedded' (simulated minerals).")],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Devices that share the batch; start with torchrun.")] = 1,

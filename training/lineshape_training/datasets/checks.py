@@ -13,6 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from lineshape_training.datasets.choice import counts
+from lineshape_training.datasets.layout import NAMELESS
 from lineshape_training.spectra import SpectraTable
 
 FEW_GROUPS = 5  # of a class: with fewer, a 95 % interval over groups says next to nothing
@@ -93,6 +94,10 @@ def _small_classes(table: SpectraTable) -> Iterator[Finding]:
 
 def _groups(table: SpectraTable) -> Iterator[Finding]:
     groups = len(np.unique(table.group))
+    nameless = sum(name.startswith(NAMELESS) for name in table.group.tolist())
+    if 0 < nameless < len(table):
+        yield Finding("warning", f"{nameless} spectra have no group name, and count as groups of their own; if one of "
+                                 "them is of a group that is named elsewhere, name it")  # fmt: skip
     if groups == len(table):
         yield Finding("note", f"each of the {len(table)} spectra is a group of its own; if several come from one "
                               "patient, specimen or replicate, name that column as the group")  # fmt: skip

@@ -31,6 +31,8 @@ def opened(data: str, modality: str | None, group: list[str] | None, label: str 
 
     analytes = (analyte,) if analyte else ()
     table = open_table(data, Columned(modality, None, tuple(group or ()), label, instrument, analytes))
+    if table.label is None and not analyte:
+        print("note: no classes; if a column holds them, name it with --label", file=sys.stderr)  # noqa: T201
     for finding in check_table(table):
         print(f"{finding.kind}: {finding.text}", file=sys.stderr)  # noqa: T201 - a command speaks
     return united(table)

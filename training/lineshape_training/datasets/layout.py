@@ -15,6 +15,7 @@ from lineshape_training.datasets.columns import AXIS, SPECTRA, Columns, read_col
 from lineshape_training.spectra import Names, SpectraTable
 
 EACH = "each"  # stands for a group column: every spectrum is of another patient, sample, ...
+NAMELESS = "row "  # begins the name of a group that has none in the file
 JOINT = " / "  # between the columns that together name a group
 
 # Endings of an axis's name that say its unit, as in `axis_cm1`.
@@ -171,7 +172,7 @@ def _text(column: NDArray[Any]) -> list[str]:
 
 def _own(names: Names) -> Names:
     """Groups, in which a row without a name stands for itself."""
-    return np.array([name or f"row {row}" for row, name in enumerate(names.tolist())])
+    return np.array([name or f"{NAMELESS}{row}" for row, name in enumerate(names.tolist())])
 
 
 def _amounts(columns: Columns, name: str, n: int, where: str) -> NDArray[np.float64]:

@@ -197,8 +197,9 @@ class Study:
 
 def _check(spec: StudySpec, table: SpectraTable) -> None:
     for method in spec.methods:
-        if method not in (NONE, *AUGMENTATIONS):
-            recipe.load(method)
+        if method not in (NONE, *AUGMENTATIONS, *recipe.shipped()) and not method.endswith(".toml"):
+            known = ", ".join([NONE, *AUGMENTATIONS, *recipe.shipped()])
+            raise UsageError(f"no method {method!r}; there are {known}, or give a recipe's .toml file")
     if unknown := set(spec.protocols) - set(PROTOCOLS):
         raise UsageError(f"no protocol {min(unknown)!r}; there are {', '.join(PROTOCOLS)}")
     if "instrument" in spec.protocols and table.instrument is None:
@@ -217,4 +218,7 @@ def _judgeable(table: SpectraTable, spec: StudySpec) -> SpectraTable:
         known = np.isfinite(table.analytes[spec.analyte])
         return replace(table.rows(np.flatnonzero(known)), label=None)
     assert table.label is not None
-    return table.rows(np.flatnonzero(table.label != ""))
+    known = table.rows(np.flatnonzero(table.label != ""))
+    if len(set(known.label.tolist() if known.label is not None else [])) < 2:
+        raise DataError(f"all {len(known)} spectra with a class are of one; a study needs two")
+    return known

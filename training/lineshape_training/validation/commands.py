@@ -66,7 +66,8 @@ def validate(
     json: Json = False,
 ) -> None:
     """Judge generated spectra by groups that the generator has not seen; exit code 4 if they fail."""
-    _check_asked(model, data, study, (synthetic, real, train))
+    _check_asked(model, data, study, (synthetic, real, train), report)
+    _check_columns(model, study, modality, group, label, instrument, analyte)
     import torch
 
     from lineshape_training.validation.record import Record
@@ -80,7 +81,8 @@ def validate(
     if study and data:
         spec = _study_spec(method, protocol, step, analyte, repeats, folds, seed, model)
         record = record.studied(spec, _studied(data, spec, jobs, work, (modality, group, label, instrument, analyte)))
-    record = record.about(data or real or "")
+    asked = {"data": data, "synthetic": synthetic, "real": real, "train": train}
+    record = record.about({name: path for name, path in asked.items() if path})
     if model is not None and (model / "run.json").exists():
         record.keep(model)
     if report:
@@ -90,9 +92,23 @@ def validate(
         raise typer.Exit(FAILED)
 
 
-def _check_asked(model: Path | None, data: str | None, study: bool, files: tuple[str | None, ...]) -> None:
+def _check_columns(model: Path | None, study: bool, *columns: object) -> None:
+    """A run's recipe names its columns; options that would be ignored are refused."""
+    from lineshape.errors import UsageError
+
+    if model is not None and not study and any(columns):
+        raise UsageError("a run or bundle reads the columns that its recipe names ([data] group, label ...); --group, "
+                         "--label, --modality, --instrument and --analyte are for --study and for files")  # fmt: skip
+
+
+def _check_asked(
+    model: Path | None, data: str | None, study: bool, files: tuple[str | None, ...], report: Path | None
+) -> None:
     """Refuse half a question before anything heavy is imported."""
     from lineshape.errors import UsageError
+
+    if report is not None and report.exists() and not report.is_dir():
+        raise UsageError(f"--report {report}: is a file; name a folder")
 
     if any(files) and (model or data or study or not all(files)):
         raise UsageError("spectra made elsewhere are judged by three files: --synthetic, --real and --train")

@@ -11,7 +11,7 @@ from jaxtyping import Float, Float64
 from numpy.typing import NDArray
 
 from lineshape.axis import SpectralAxis
-from lineshape.errors import DataError
+from lineshape.errors import DataError, LeakError
 from lineshape_training.spectra import Amounts, Names, SpectraTable
 from lineshape_training.splits import check_disjoint, group_folds
 
@@ -77,16 +77,23 @@ class Evidence:
     synthetic, real, train : Side
         `real` are spectra of groups that the generator was not fitted on, `train` those of the fit.
     axis : SpectralAxis [L]
+    remarks : tuple of str
+        What a reader of the judgement should know of the evidence.
     """
 
     synthetic: Side
     real: Side
     train: Side
     axis: SpectralAxis
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_disjoint(np.concatenate([self.real.group, self.train.group]),
                        np.arange(len(self.real)), len(self.real) + np.arange(len(self.train)))  # fmt: skip
+        twice = {row.tobytes() for row in self.real.values} & {row.tobytes() for row in self.train.values}
+        if twice:
+            raise LeakError(f"{len(twice)} spectra stand among the real ones and in the training set, bit for bit, in "
+                            "groups of different names; take them out of one, or name the groups alike")  # fmt: skip
         for name, side in self.sides.items():
             if side.values.ndim != 2 or side.values.shape[1] != len(self.axis):
                 raise DataError(f"{name} spectra are {list(side.values.shape)} on an axis of {len(self.axis)} points")

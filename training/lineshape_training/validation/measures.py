@@ -82,6 +82,7 @@ FIGURES: dict[str, Figure] = {
     "analyte R2": Figure("agreement of the amounts read back with those asked for", -inf, 1, 1),
     "distance ratio": Figure("distance to the nearest training spectrum, relative to new real ones", 0, inf, 1),
     "near copies": Figure("share of synthetic spectra that copy a training spectrum", 0, 1, 0),
+    "copies of unseen": Figure("share of synthetic spectra that copy a spectrum they are judged by", 0, 1, 0),
     "membership AUC": Figure("how well an attacker finds out who was in the training set", 0, 1, 0.5),
     "membership AUC, low": Figure("lower end of its 95 % interval over groups", 0, 1, 0.5),
 }
@@ -176,7 +177,9 @@ def _analytes(evidence: Evidence) -> Found:
 def _memory(evidence: Evidence) -> Found:
     ours, real, train = evidence.synthetic, evidence.real, evidence.train
     found = memorisation(ours.values, real.values, train.values, real.group, train.group)
+    turned = memorisation(ours.values, train.values, real.values, train.group, real.group)
     return {
+        "copies of unseen": turned.near_copies,
         "distance ratio": found.distance_ratio,
         "near copies": found.near_copies,
         "membership AUC": found.membership_auc,

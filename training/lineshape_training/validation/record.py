@@ -36,11 +36,15 @@ class Record:
         """With a study."""
         return replace(self, spec=spec, outcome=outcome)
 
-    def about(self, data: str) -> Record:
-        """With how it was made."""
-        named = data == EMBEDDED or Path(data).is_file()
-        hashed = {"data sha256": fingerprint(data)} if named else {}
-        return replace(self, origin={"data": Path(data).name, **hashed, **origin()})
+    def about(self, files: dict[str, str]) -> Record:
+        """With how it was made: the files by what they hold."""
+        named = {name: Path(file).name for name, file in files.items()}
+        hashed = {
+            f"{name} sha256": fingerprint(file)
+            for name, file in files.items()
+            if file == EMBEDDED or Path(file).is_file()
+        }
+        return replace(self, origin={**named, **hashed, **origin()})
 
     @property
     def failed(self) -> bool:
@@ -70,8 +74,9 @@ class Record:
         """Write the HTML report."""
         from lineshape_training.validation.report import write_report
 
-        return write_report(folder, f"Validation on {self.origin['data']}", judgement=self.judgement,
-                            evidence=self.evidence, outcome=self.outcome, about=self.origin)  # fmt: skip
+        judged = self.origin.get("data") or self.origin["real"]
+        return write_report(folder, f"Validation on {judged}", judgement=self.judgement, evidence=self.evidence,
+                            outcome=self.outcome, about=self.origin)  # fmt: skip
 
     def _judgement_lines(self) -> Iterator[str]:
         if self.judgement is None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lineshape.errors import DataError
+from lineshape.errors import DataError, LeakError
 from lineshape_training.datasets.columns import read_columns
 from lineshape_training.datasets.layout import EACH
 from lineshape_training.datasets.opening import Columned, open_table
@@ -28,9 +28,14 @@ def evidence_from_files(synthetic: str, real: str, train: str, said: Columned) -
         if not _on_one_axis(table, made):
             raise DataError(f"{name} and {synthetic} are not on one axis ({_range(table)} and {_range(made)}); bring "
                             "them onto one grid first")  # fmt: skip
+    if shared := sorted(set(tables[1].group.tolist()) & set(tables[2].group.tolist())):
+        raise LeakError(f"{real} and {train} share {len(shared)} groups ({', '.join(shared[:3])} ...): what a "
+                        "generator was fitted on cannot judge it; take them out of one file")  # fmt: skip
     labelled = all(table.label is not None for table in tables)
     ours, unseen, fitted = (_side(table, labelled) for table in tables)
-    return Evidence(ours, unseen, fitted, made.axis)
+    some = any(table.label is not None for table in tables)
+    remarks = ("classes were not judged: not all three files have labels",) if some and not labelled else ()
+    return Evidence(ours, unseen, fitted, made.axis, remarks)
 
 
 def _ungrouped(path: str, said: Columned) -> Columned:
