@@ -95,3 +95,18 @@ def test_every_verb_is_documented() -> None:
     text = "\n".join((ROOT / page).read_text() for page in PAGES)
     for point in entry_points(group="lineshape.commands"):
         assert f"lineshape {point.name}" in text or f"make {point.name}" in text, point.name
+
+
+def test_the_command_line_imports_nothing_heavy_until_a_verb_runs() -> None:
+    """So that `--help` is quick, and every verb can name its extra where that is missing."""
+    heavy = ("torch", "scipy", "sklearn", "matplotlib", "plotly", "jaxtyping", "onnxruntime", "bentoml", "starlette")
+    code = f"""if True:
+        import sys
+        from importlib.metadata import entry_points
+        for point in entry_points(group="lineshape.commands"):
+            point.load()
+            loaded = [name for name in {heavy!r} if name in sys.modules]
+            assert not loaded, (point.name, loaded)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -30,6 +30,8 @@ from lineshape_training.datasets import (
     to_table,
     united,
 )
+from lineshape_training.datasets.choice import REAL
+from lineshape_training.datasets.evidence import nearest
 from lineshape_training.spectra import PairTable, SpectraTable
 
 CSV = "patient,label,400,402.5,405\np1,ill,1,2,3\np1,ill,4,5,6\np2,well,7,8,9\n"
@@ -401,9 +403,18 @@ def test_replicates_do_not_change_the_recommendation(groups: int, spectra: int) 
 )
 def test_the_smallest_class_decides(groups: int, best: str) -> None:
     choice = choose(counted({"common": [1] * 600, "rare": [1] * groups}))
-    assert choice.families[0] == best
+    assert next(family for family in choice.families if family != REAL) == best
     assert [one.label for one in choice.classes] == ["rare", "common"]
     assert choice.reason.startswith("class rare has")
+
+
+def test_real_spectra_come_first_where_generated_ones_were_measured_to_hurt() -> None:
+    found = nearest("vae", 67)
+    assert found is not None
+    choice = choose(counted({"a": [1] * 33, "b": [1] * 34}))
+    assert (choice.families[0] == REAL) == (found.verdict == "hurt")
+    assert f"adding vae spectra {found.verdict}" in choice.reason
+    assert nearest("ddpm", 67) is None
 
 
 def test_spectra_of_unknown_class_are_no_class_and_a_table_without_classes_is_one() -> None:

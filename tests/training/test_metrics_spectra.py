@@ -388,9 +388,14 @@ def test_each_impossible_thing_is_seen_by_its_own_figure(train: Set, fresh: Set)
 
 
 def test_shares_by_hand() -> None:
-    real = np.array([[1.0, 2.0], [0.5, 3.0]])
-    assert negative_share(np.array([[0.1, 1.0], [-0.1, 1.0]]), real) == 0.5  # real ones never fall below 0
-    assert negative_share(np.array([[-0.1, 1.0], [-9.0, 1.0]]), real - 2) == 0.5  # and these fall to -1.5
+    def straight(*starts: float) -> np.ndarray:  # spectra without noise, lowest at their start
+        return np.array(starts)[:, None] + np.arange(4.0)
+
+    real = straight(1.0, 0.5)
+    assert negative_share(straight(0.1, -0.1), real) == 0.5  # real ones never fall below 0
+    assert negative_share(straight(-0.1, -9.0), real - 2) == 0.5  # and these fall to -1.5
+    rough = real + 0.1 * np.array([1.0, -1.0, 1.0, -1.0])  # noise of .24: less than .7 below 0 is none
+    assert negative_share(straight(-0.6, -0.9), rough) == 0.5
     known = np.linspace(0.4, 0.6, 201)[:, None]  # its middle 99 % run from .401 to .599
     assert ratio_share(np.array([[0.4005], [0.4015], [0.5985], [0.7]]), known) == 0.5
 
