@@ -60,8 +60,9 @@ study: $(INSTALLED)
 	$(SALIVA) --protocol imbalance $(AUGMENTED) > build/saliva-covid-imbalance.json
 	$(SALIVA) --protocol curve $(AUGMENTED) --method saliva-vae > build/saliva-covid-curve.json
 	$(CORN) --protocol group --protocol instrument --analyte Moisture > build/corn-moisture.json
+	LINESHAPE_DATA=$(DATA) $(STUDY) --data rruff-raman --folds 2 --method classical --protocol instrument > build/rruff-laser.json
 	$(BIN)/lineshape bench metrics -o docs/results/metrics.json
-	mv build/saliva-covid*.json build/corn-moisture.json docs/results/
+	mv build/saliva-covid*.json build/corn-moisture.json build/rruff-laser.json docs/results/
 
 container: build/demo/raman-to-ir.lineshape  # needs podman and buildah
 	scripts/container.sh $<
