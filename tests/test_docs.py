@@ -65,7 +65,7 @@ def services() -> Iterator[list[subprocess.Popen[bytes]]]:
         process.wait(30)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_every_command_of_the_documentation_runs(folder: Path, services: list[subprocess.Popen[bytes]]) -> None:
     port = free_port()
     for page in PAGES:
