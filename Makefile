@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/installed
 export ORT_DISABLE_TELEMETRY := 1
 export BENTOML_DO_NOT_TRACK := true
 
-.PHONY: install demo test check format results study container clean help
+.PHONY: install demo test check format results study families container clean help
 
 help:
 	@echo "make install   install everything into .venv (the others do it too)"
@@ -15,6 +15,7 @@ help:
 	@echo "make test      lint, types, import rules and all tests"
 	@echo "make results   measure the README's figures on real spectra in DATA (resumable; about 2 h)"
 	@echo "make study     whether synthetic spectra help on unseen patients, in DATA (resumable; about 1 h)"
+	@echo "make families  every generator family side by side on real spectra in DATA (resumable; about 1 h)"
 	@echo "make container build the serving image with podman, run it locked down, and call it"
 	@echo "make format    format the code"
 
@@ -36,7 +37,7 @@ check: $(INSTALLED)
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/pytest -n 2 --dist loadscope
+	$(BIN)/pytest -n 2 --dist worksteal
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .
@@ -63,6 +64,13 @@ study: $(INSTALLED)
 	LINESHAPE_DATA=$(DATA) $(STUDY) --data rruff-raman --folds 2 --method classical --protocol instrument > build/rruff-laser.json
 	$(BIN)/lineshape bench metrics -o docs/results/metrics.json
 	mv build/saliva-covid*.json build/corn-moisture.json build/rruff-laser.json docs/results/
+
+# Every family on groups that were held out, beside its baselines; resumable (build/families).
+FAMILIES = $(BIN)/lineshape bench families --jobs 2 -o docs/results/families.json
+families: $(INSTALLED)
+	$(FAMILIES) saliva --data $(DATA)/clinical/saliva_covid.npz --picture build/families/saliva.png
+	$(FAMILIES) minerals --data $(DATA)/rruff/raman_minerals.npz --picture build/families/minerals.png
+	$(FAMILIES) isolates --data $(DATA)/maldi/isolates.npz --folds 5 --used 1 --picture build/families/isolates.png
 
 container: build/demo/raman-to-ir.lineshape  # needs podman and buildah
 	scripts/container.sh $<

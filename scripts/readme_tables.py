@@ -13,6 +13,7 @@ CURVE = ROOT / "training/lineshape_training/datasets/curve.json"
 ALL_GROUPS = 67  # of the 84 patients, those on the fitting side of a fold
 DIRECTIONS = {"raman-ir": "Raman to IR", "raman-xrd": "Raman to XRD"}
 PROTOCOLS = ("random", "id", "mineral")
+FAMILY_SETS = ("saliva", "minerals", "isolates")
 
 
 def transfer_table() -> str:
@@ -53,6 +54,37 @@ def study_table() -> str:
     return "\n".join(lines)
 
 
+def families_table() -> str:
+    """Rows of `docs/results/families.json`: every method on every data set, in the row of real spectra the floors."""
+    results = msgspec.json.decode((ROOT / "docs/results/families.json").read_bytes())
+    head = "| | | TSTR | MMD, 1e-3 | C2ST | precision, recall | density, coverage | peaks off | distance | copies "
+    lines = [f"{head}| ms | parameters | min |", "|---" * 13 + "|"]
+    for data in FAMILY_SETS:
+        for line in next(iter(results[data].values())):
+            lines.append(f"| {data} | {line['method'].removeprefix(data + '-')} | {' | '.join(_family_cells(line))} |")
+    return "\n".join(lines)
+
+
+def _family_cells(line: dict[str, Any]) -> list[str]:
+    if line["refused"]:
+        return [line["refused"], *[""] * 10]
+    found = line["metrics"]
+    pairs = [f"{found[a]:.2f}, {found[b]:.2f}" for a, b in (("precision", "recall"), ("density", "coverage"))]
+    drawn = line["minutes"] > 0
+    return [
+        _interval(line["tstr"], ".2f") if line["tstr"] else "no classes",
+        f"{1000 * found['MMD']:.1f}",
+        f"{found['two-sample AUC']:.2f}",
+        *pairs,
+        f"{found['peak position error']:.1f}" if "peak position error" in found else "",
+        f"{found['distance ratio']:.2f}",
+        f"{found['near copies']:.0%}",
+        f"{line['milliseconds']:.1f}" if line["milliseconds"] else "",
+        f"{line['parameters']:,}" if drawn else "",
+        f"{line['minutes']:.1f}" if drawn else "",
+    ]
+
+
 def _interval(found: dict[str, Any], form: str = ".3f") -> str:
     return f"{found['value']:{form}} ({found['low']:{form}} to {found['high']:{form}})"
 
@@ -87,7 +119,7 @@ def _effects(name: str) -> list[dict[str, Any]]:
     return found
 
 
-TABLES = {"transfer": transfer_table, "study": study_table}
+TABLES = {"transfer": transfer_table, "study": study_table, "families": families_table}
 
 
 def filled(readme: str) -> str:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
+# Two workers with a thread for every core each, and the commands that they start, would wait for one another.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import pytest
-from fits import fit_short
+from fits import fit_short, fit_told
 from hypothesis import settings
+from once import once
 
 from lineshape_export import export_run
+from lineshape_training.families import family_of
 from lineshape_training.run import Run
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -30,28 +36,44 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def transfer_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A short Raman to IR fit."""
-    return fit_short("raman-to-ir", tmp_path_factory.mktemp("transfer") / "run")
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new folder that all workers of this test run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")
-def sample_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A short VAE fit."""
-    return fit_short("raman-vae", tmp_path_factory.mktemp("sample") / "run")
+def transfer_run(common: Path) -> Run:
+    """A short Raman to IR fit, to be read only."""
+    return Run(once(common / "transfer-run", partial(fit_short, "raman-to-ir")))
 
 
 @pytest.fixture(scope="session")
-def transfer_bundle(transfer_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sample_run(common: Path) -> Run:
+    """A short VAE fit, to be read only."""
+    return Run(once(common / "sample-run", partial(fit_short, "raman-vae")))
+
+
+@pytest.fixture(scope="session")
+def transfer_bundle(transfer_run: Run, common: Path) -> Path:
     """The sealed bundle of `transfer_run`."""
-    path = tmp_path_factory.mktemp("bundles") / "raman-to-ir.lineshape"
-    export_run(transfer_run, path)
-    return path
+    return once(common / "raman-to-ir.lineshape", partial(export_run, transfer_run))
 
 
 @pytest.fixture(scope="session")
-def sample_bundle(sample_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sample_bundle(sample_run: Run, common: Path) -> Path:
     """The sealed bundle of `sample_run`."""
-    path = tmp_path_factory.mktemp("bundles") / "raman-vae.lineshape"
-    export_run(sample_run, path)
-    return path
+    return once(common / "raman-vae.lineshape", partial(export_run, sample_run))
+
+
+@pytest.fixture(scope="session")
+def told_run(common: Path) -> Run:
+    """A short fit of a conditional VAE of two classes and an analyte, to be read only."""
+    return Run(once(common / "told-run", fit_told))
+
+
+@pytest.fixture(scope="session")
+def told_bundles(told_run: Run, common: Path) -> dict[str, Path]:
+    """The sealed bundle of each task of `told_run`."""
+    tasks = family_of(told_run.recipe.family).tasks
+    return {task: once(common / f"told-{task}.lineshape", partial(export_run, told_run, task=task)) for task in tasks}

@@ -1,18 +1,24 @@
-"""Every command in the README and the documentation runs, in the order in which a reader meets it."""
+"""Every command in the README and the documentation runs, in the order in which a reader meets it.
+
+Pages that do not go on with one another's files are read by several workers at a time.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
+from once import once
 from services import free_port
 
 from lineshape.spectrum import Spectrum
@@ -22,6 +28,13 @@ from lineshape_training.minerals import mineral_pairs
 ROOT = Path(__file__).parents[1]
 TASKS = ("data", "fit", "validate", "dossier", "export", "edge", "serve")
 PAGES = ["README.md", *(f"docs/{task}.md" for task in TASKS)]
+GOES_ON_WITH = {  # the pages whose files a page needs, and through them the pages that those need
+    "docs/validate.md": ("docs/data.md", "docs/fit.md"),
+    "docs/dossier.md": ("docs/validate.md",),
+    "docs/export.md": ("docs/fit.md",),
+    "docs/edge.md": ("README.md", "docs/export.md"),
+    "docs/serve.md": ("README.md", "docs/export.md"),
+}
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
@@ -47,35 +60,56 @@ def serve(text: str, folder: Path, port: int) -> subprocess.Popen[bytes]:
     raise AssertionError(f"{text} did not become ready")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A reader's folder, with the one file that the reader brings."""
-    folder = tmp_path_factory.mktemp("reader")
+def blocks_of(page: str) -> list[tuple[str, str]]:
+    """The language and the text of each block, in their order."""
+    return BLOCK.findall((ROOT / page).read_text())
+
+
+def left_by(page: str, common: Path) -> Path:
+    """A reader's folder when the page has been read: each command once in a test run, and nothing of other pages."""
+    return once(common / f"reader-{Path(page).stem}", partial(read, page, common))
+
+
+def read(page: str, common: Path, folder: Path) -> None:
+    """Run what stands on a page in a new folder, which holds what the pages before it have left."""
+    folder.mkdir()
+    write_measured(folder / "measured.csv")
+    for earlier in GOES_ON_WITH.get(page, ()):
+        shutil.copytree(left_by(earlier, common), folder, dirs_exist_ok=True)
+    port = free_port()
+    with ExitStack() as services:
+        for kind, text in blocks_of(page):
+            if text.startswith("lineshape serve"):
+                services.callback(stop, serve(text.replace("3000", str(port)), folder, port))
+            else:
+                run(kind, text.replace("3000", str(port)), folder)
+
+
+def write_measured(path: Path) -> None:
+    """The one file that the reader brings."""
     table = mineral_pairs("raman", "ir", 1, seed=4).source
-    write_spectrum(folder / "measured.csv", Spectrum(table.values[0], table.axis))
-    return folder
+    write_spectrum(path, Spectrum(table.values[0], table.axis))
 
 
-@pytest.fixture
-def services() -> Iterator[list[subprocess.Popen[bytes]]]:
-    running: list[subprocess.Popen[bytes]] = []
-    yield running
-    for process in running:
-        process.terminate()
-        process.wait(30)
+def stop(service: subprocess.Popen[bytes]) -> None:
+    service.terminate()
+    service.wait(30)
 
 
 @pytest.mark.timeout(1200)
-def test_every_command_of_the_documentation_runs(folder: Path, services: list[subprocess.Popen[bytes]]) -> None:
-    port = free_port()
-    for page in PAGES:
-        blocks = BLOCK.findall((ROOT / page).read_text().replace("3000", str(port)))
-        assert blocks, page
-        for kind, text in blocks:
-            if text.startswith("lineshape serve"):
-                services.append(serve(text, folder, port))
-            else:
-                run(kind, text, folder)
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_of_a_page_runs(page: str, common: Path) -> None:
+    assert blocks_of(page)
+    assert left_by(page, common).is_dir()
+
+
+def test_no_two_pages_make_the_same_run_bundle_or_report() -> None:
+    """Each page has a folder of its own here; a reader has one for all, and these are never written over."""
+    made = re.compile(
+        r"^lineshape (?:simulate|fit|export|validate|dossier) .*?(?:--out|-o|--report) (\S+)", re.MULTILINE
+    )
+    names = [name for page in PAGES for _, text in blocks_of(page) for name in made.findall(text)]
+    assert len(names) == len(set(names)) > 10
 
 
 def test_every_page_that_is_linked_exists() -> None:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lineshape_edge.model import Model
-    from lineshape_edge.tasks import Transferred, sample, transfer
+    from lineshape_edge.tasks import Transferred, encode, interpolate, reconstruct, sample, transfer
 
-__all__ = ["Model", "Transferred", "sample", "transfer"]
+__all__ = ["Model", "Transferred", "encode", "interpolate", "reconstruct", "sample", "transfer"]
 
-_HOMES = {"Model": "model", "Transferred": "tasks", "sample": "tasks", "transfer": "tasks"}
+_HOMES = {"Model": "model"} | dict.fromkeys(__all__[1:], "tasks")
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401

@@ -1,20 +1,23 @@
-"""What people do with a model: sample spectra, transfer spectra to another modality."""
+"""What people do with a model: draw spectra, transfer them to another modality, rebuild, encode and blend them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lineshape import noise
 from lineshape.axis import SpectralAxis
-from lineshape.errors import UsageError
+from lineshape.errors import AxisError, UsageError
 from lineshape.preprocessing import to_grid
 from lineshape.spectrum import Spectrum
+from lineshape_edge.conditions import asked
 from lineshape_edge.model import Model
 from lineshape_edge.session import Arrays
+
+WHOLE = 0.9  # share of the grid that an interpolation needs, for its contract has no mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +42,8 @@ class Transferred:
     familiarity: float
 
 
-def sample(model: Model, n: int, seed: int = 0, first: int = 0, label: str | None = None) -> NDArray[np.float32]:
+def sample(model: Model, n: int, seed: int = 0, first: int = 0, label: str | None = None,
+           analyte: Mapping[str, float] | None = None, extrapolate: bool = False) -> NDArray[np.float32]:  # fmt: skip
     """Draw spectra; sample i of a seed is always the same.
 
     Parameters
@@ -50,16 +54,25 @@ def sample(model: Model, n: int, seed: int = 0, first: int = 0, label: str | Non
         Samples `first` to `first + n - 1` of `seed`.
     label : str, optional
         The class, for a bundle that has classes.
+    analyte : mapping of name to amount, optional
+        The amount of each analyte, in the user's units, for a bundle that has analytes.
+    extrapolate : bool
+        Whether amounts outside those of the fit are taken.
 
     Returns
     -------
     float32 [n, L]
+
+    Raises
+    ------
+    UsageError
+        If the bundle needs another label or other analytes (they are listed), or an amount is outside the fit's.
     """
     model.require("sample")
     if n < 1 or not 0 <= seed <= 2**53:
         raise UsageError(f"a sample needs n >= 1 and a seed from 0 to 2^53; got n={n}, seed={seed}")
-    inputs = {"seed": noise.seeds(seed, n, first), **_label(model, n, label)}
-    spectra: NDArray[np.float32] = _in_batches(model, inputs)["spectrum"]
+    told = asked(model.manifest, n, label, analyte or {}, extrapolate)
+    spectra: NDArray[np.float32] = _in_batches(model, {"seed": noise.seeds(seed, n, first), **told})["spectrum"]
     return spectra
 
 
@@ -81,12 +94,80 @@ def transfer(model: Model, spectra: Sequence[Spectrum]) -> list[Transferred]:
     model.require("transfer")
     if not spectra:
         return []
-    rows = [gridded(model, spectrum) for spectrum in spectra]
-    inputs = {"source": np.stack([row[0] for row in rows]), "mask": np.stack([row[1] for row in rows])}
-    outputs = _in_batches(model, inputs)
+    outputs = _in_batches(model, _sources(model, spectra))
     axis = model.manifest.axis("spectrum")
     found = zip(outputs["spectrum"], outputs["lower"], outputs["upper"], outputs["familiarity"][:, 0], strict=True)
     return [Transferred(axis, spectrum, lower, upper, float(known)) for spectrum, lower, upper, known in found]
+
+
+def reconstruct(model: Model, spectra: Sequence[Spectrum]) -> NDArray[np.float32]:
+    """What the model understands of measured spectra, in relative intensities.
+
+    Parameters
+    ----------
+    model : Model
+        For task ``reconstruct``.
+    spectra : sequence of Spectrum
+        At least one, as for `transfer`.
+
+    Returns
+    -------
+    float32 [n, L]
+        On the axis ``spectrum``, also where nothing was measured.
+    """
+    model.require("reconstruct")
+    rebuilt: NDArray[np.float32] = _in_batches(model, _sources(model, spectra))["spectrum"]
+    return rebuilt
+
+
+def encode(model: Model, spectra: Sequence[Spectrum]) -> NDArray[np.float32]:
+    """The latents of measured spectra.
+
+    Parameters
+    ----------
+    model : Model
+        For task ``encode``.
+    spectra : sequence of Spectrum
+        At least one, as for `transfer`.
+
+    Returns
+    -------
+    float32 [n, d]
+    """
+    model.require("encode")
+    latents: NDArray[np.float32] = _in_batches(model, _sources(model, spectra))["latent"]
+    return latents
+
+
+def interpolate(model: Model, first: Spectrum, second: Spectrum, weights: ArrayLike) -> NDArray[np.float32]:
+    """Spectra between two measured ones, in relative intensities.
+
+    Parameters
+    ----------
+    model : Model
+        For task ``interpolate``.
+    first, second : Spectrum
+        Measured on at least 90 % of the model's grid; the rest is bridged by straight lines and level ends.
+    weights : floats [n]
+        0 is the reconstruction of the first, 1 that of the second.
+
+    Returns
+    -------
+    float32 [n, L]
+
+    Raises
+    ------
+    AxisError
+        If a spectrum does not reach the grid, covers too little of it, or is of another modality.
+    """
+    model.require("interpolate")
+    weight = np.asarray(weights, np.float32).reshape(-1, 1)
+    if not len(weight):
+        raise UsageError("an interpolation needs at least one weight from 0 to 1")
+    sources = {name: _bridged(model, spectrum) for name, spectrum in (("source", first), ("source_b", second))}
+    repeated = {name: np.repeat(row[None], len(weight), axis=0) for name, row in sources.items()}
+    spectra: NDArray[np.float32] = _in_batches(model, {**repeated, "weight": weight})["spectrum"]
+    return spectra
 
 
 def gridded(model: Model, spectrum: Spectrum) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -94,15 +175,22 @@ def gridded(model: Model, spectrum: Spectrum) -> tuple[NDArray[np.float32], NDAr
     return to_grid(spectrum, model.manifest.axis_half.get("source", ()), model.manifest.axis("source"))
 
 
-def _label(model: Model, n: int, label: str | None) -> Arrays:
-    """The label input of n samples; empty for a bundle without classes."""
-    classes = model.manifest.classes
-    if label is None and not classes:
-        return {}
-    if label not in classes:
-        known = f"a label, one of {', '.join(classes)}" if classes else "no label: it has no classes"
-        raise UsageError(f"bundle {model.manifest.name} needs {known}; got {label!r}")
-    return {"label": np.full((n, 1), classes.index(label), np.int64)}
+def _sources(model: Model, spectra: Sequence[Spectrum]) -> Arrays:
+    if not spectra:
+        raise UsageError(f"bundle {model.manifest.name} needs at least one spectrum")
+    values, masks = zip(*(gridded(model, spectrum) for spectrum in spectra), strict=True)
+    return {"source": np.stack(values), "mask": np.stack(masks)}
+
+
+def _bridged(model: Model, spectrum: Spectrum) -> NDArray[np.float32]:
+    """A spectrum on the grid with straight lines where nothing was measured."""
+    values, mask = gridded(model, spectrum)
+    if mask.mean() < WHOLE:
+        axis = model.manifest.axis("source")
+        raise AxisError(f"the spectrum covers {mask.mean():.0%} of the model's range ({axis.low:g} to {axis.high:g} "
+                        f"{axis.unit}); an interpolation needs {WHOLE:.0%}")  # fmt: skip
+    points = np.arange(len(values))
+    return np.interp(points, points[mask > 0], values[mask > 0]).astype(np.float32)
 
 
 def _in_batches(model: Model, inputs: Arrays) -> Arrays:

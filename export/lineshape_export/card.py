@@ -11,11 +11,18 @@ from lineshape_training.run import Run
 _USES = {
     "sample": "Draws new spectra for augmentation and method development.",
     "transfer": "Estimates the spectrum of the same material in another modality, with an interval and a familiarity.",
+    "reconstruct": "Gives back what the model understands of a spectrum; the rest is unlike the spectra of the fit.",
+    "encode": "Gives the few numbers that the model keeps of a spectrum: for maps, neighbours and outliers.",
+    "interpolate": "Gives spectra between two measured ones, along the line between their latents.",
 }
 _LIMITS = {
     "sample": "Samples are simulated: no measurements, and no evidence that a real spectrum of that kind exists.",
     "transfer": "The mapping is one-to-many: an estimate is no measurement. Do not use one with low familiarity; the "
                 "interval holds for materials like those of the fit.",
+    "reconstruct": "A reconstruction is no measurement, and no cleaner one: a line the model does not know is lost.",
+    "encode": "Latents of two models, or of two fits of one recipe, cannot be compared with each other.",
+    "interpolate": "A spectrum between two others is simulated: no mixture of the two specimens, and no evidence "
+                   "that a real one exists.",
 }  # fmt: skip
 
 
@@ -47,7 +54,7 @@ tags: [spectroscopy, {manifest.task}, {manifest.family}, onnx]
 Family `{manifest.family}`, {fitted.parameters:,} parameters, {fitted.steps} steps, seed {spec.seed}, fitted in
 {fitted.seconds:.0f} s on {fitted.hardware}.
 
-{axes}
+{axes}{_told(manifest)}
 
 ## Measured
 
@@ -64,6 +71,13 @@ def _validated(found: dict[str, Any] | None) -> str:
         return "Validation by unseen groups: not made."
     reasons = "".join(f"\n- {reason}" for reason in found["reasons"])
     return f"Validation by unseen groups: **{found['verdict']}** (`provenance.json` has every figure).{reasons}"
+
+
+def _told(manifest: Manifest) -> str:
+    """The classes and analytes that a sampler is told."""
+    classes = f"\n- classes: {', '.join(manifest.classes)}" if manifest.classes else ""
+    analytes = [f"\n- analyte {a.name}: {a.low:g} to {a.high:g} in the fit" for a in manifest.analytes]
+    return classes + "".join(analytes)
 
 
 def _axis(axis: AxisSpec) -> str:

@@ -13,6 +13,7 @@ def export(
     out: Annotated[Path, typer.Option("-o", "--out", help="A .lineshape file, or a new folder.")],
     name: Annotated[str | None, typer.Option(help="Name of the bundle; by default the recipe's.")] = None,
     version: Annotated[str, typer.Option(help="Semantic version of the bundle.")] = "0.1.0",
+    task: Annotated[str | None, typer.Option(help="One of the family's tasks; by default its first.")] = None,
     despite: Annotated[
         str | None, typer.Option(help="Why a run that failed validation is exported; its provenance keeps the words.")
     ] = None,
@@ -21,5 +22,5 @@ def export(
     from lineshape_export.export import export_run
     from lineshape_training.run import Run
 
-    digest = export_run(Run(run), out, name, version, despite)
+    digest = export_run(Run(run), out, name, version, despite, task)  # type: ignore[arg-type]  # checked there
     typer.echo(f"{out}: sealed, sha256 {digest}")

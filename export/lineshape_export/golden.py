@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lineshape import noise
 from lineshape.bundle import TensorSpec
+from lineshape_training.conditions import Conditions
 from lineshape_training.contract import Contract
 from lineshape_training.lineshapes import profile
 
@@ -18,12 +19,14 @@ Arrays: TypeAlias = dict[str, NDArray[Any]]
 Case: TypeAlias = tuple[Arrays, Arrays]
 
 BATCHES = (1, 2, 7)
+NOTHING = Conditions()
 SEED = 20  # any will do; it is recorded through the cases themselves
 
 
-def golden_cases(contract: Contract, batches: tuple[int, ...] = BATCHES, seed: int = SEED) -> list[Case]:
+def golden_cases(contract: Contract, batches: tuple[int, ...] = BATCHES, seed: int = SEED,
+                 conditions: Conditions = NOTHING) -> list[Case]:  # fmt: skip
     """Inputs and the outputs that PyTorch gives for them, one case for each batch size."""
-    inputs = [_inputs(contract, batch, seed + case) for case, batch in enumerate(batches)]
+    inputs = [_inputs(contract, conditions, batch, seed + case) for case, batch in enumerate(batches)]
     return [(arrays, eager(contract, arrays)) for arrays in inputs]
 
 
@@ -34,10 +37,12 @@ def eager(contract: Contract, arrays: Arrays) -> Arrays:
     return {spec.name: output.numpy() for spec, output in zip(contract.outputs, outputs, strict=True)}
 
 
-def _inputs(contract: Contract, batch: int, seed: int) -> Arrays:
+def _inputs(contract: Contract, conditions: Conditions, batch: int, seed: int) -> Arrays:
     rows = noise.seeds(seed, batch)
-    arrays = {spec.name: _MAKERS[spec.role](spec, rows) for spec in contract.inputs}
-    return {name: array * arrays["mask"] if name == "source" else array for name, array in arrays.items()}
+    arrays = {spec.name: _MAKERS[spec.role](spec, rows, conditions) for spec in contract.inputs}
+    if "mask" in arrays:
+        arrays["source"] = arrays["source"] * arrays["mask"]
+    return arrays
 
 
 def _lines(spec: TensorSpec, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -59,9 +64,25 @@ def _measured(spec: TensorSpec, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     return mask
 
 
-_MAKERS: dict[str, Callable[[TensorSpec, NDArray[np.int64]], NDArray[Any]]] = {
-    "seed": lambda spec, rows: rows,
-    "noise": lambda spec, rows: noise.normals(rows, spec.shape[1]),
-    "source": _lines,
-    "mask": _measured,
+def _shares(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Numbers from 0 to 1, one a row: both ends first, then spread by the golden ratio."""
+    index = rows[:, 1:]
+    return np.where(index < 2, index, index * 0.6180339887 % 1).astype(np.float32)
+
+
+def _amounts(rows: NDArray[np.int64], conditions: Conditions) -> NDArray[np.float32]:
+    """Amounts within the range of the fit."""
+    low, high = (np.array([getattr(a, end) for a in conditions.analytes], np.float32) for end in ("low", "high"))
+    return low + (high - low) * _shares(rows)
+
+
+_MAKERS: dict[str, Callable[[TensorSpec, NDArray[np.int64], Conditions], NDArray[Any]]] = {
+    "seed": lambda spec, rows, conditions: rows,
+    "noise": lambda spec, rows, conditions: noise.normals(rows, spec.shape[1]),
+    "label": lambda spec, rows, conditions: rows[:, 1:] % len(conditions.classes),
+    "analyte": lambda spec, rows, conditions: _amounts(rows, conditions),
+    "source": lambda spec, rows, conditions: _lines(spec, rows),
+    "source_b": lambda spec, rows, conditions: _lines(spec, rows + 1),
+    "weight": lambda spec, rows, conditions: _shares(rows),
+    "mask": lambda spec, rows, conditions: _measured(spec, rows),
 }

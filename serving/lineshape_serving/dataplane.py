@@ -15,7 +15,18 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from lineshape.bundle import AxisSpec, Form, GraphSpec, Limits, NoiseSpec, SamplerSpec, Task, TensorSpec, check_verdict
+from lineshape.bundle import (
+    AnalyteSpec,
+    AxisSpec,
+    Form,
+    GraphSpec,
+    Limits,
+    NoiseSpec,
+    SamplerSpec,
+    Task,
+    TensorSpec,
+    check_verdict,
+)
 from lineshape.errors import TensorError, UnknownModel, UsageError
 from lineshape.preprocessing import AxisStep, Step
 from lineshape_edge import Model
@@ -57,6 +68,7 @@ class ModelParameters(Struct, frozen=True):
     intensity_half: dict[str, tuple[Step, ...]]
     limits: Limits
     classes: tuple[str, ...]
+    analytes: tuple[AnalyteSpec, ...]
     sampler: SamplerSpec | None
     noise: NoiseSpec | None
 

@@ -155,3 +155,29 @@ def test_a_run_that_has_not_ended_is_not_exported(tmp_path: Path, sample_run: Ru
     (tmp_path / "run" / "run.json").write_bytes((sample_run.folder / "run.json").read_bytes())
     with pytest.raises(DataError, match="has not ended"):
         export_run(Run(tmp_path / "run"), tmp_path / "x.lineshape")
+
+
+def test_one_run_is_exported_for_each_task_of_its_family(told_bundles: dict[str, Path]) -> None:
+    for task, path in told_bundles.items():
+        bundle = open_bundle(path)
+        assert bundle.manifest.task == task
+        assert set(bundle.manifest.graphs) == ({"model", "noise"} if task == "sample" else {"model"})
+        assert "Intended use" in bundle.read("README.md").decode()
+        Model(bundle).self_test()
+
+
+def test_a_task_that_the_family_does_not_have_is_refused(transfer_run: Run, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="family spectrogen is not for 'encode'; it is for transfer"):
+        export_run(transfer_run, tmp_path / "x.lineshape", task="encode")
+
+
+def test_golden_cases_keep_to_what_the_model_knows(told_bundles: dict[str, Path]) -> None:
+    manifest, golden = (bundle := open_bundle(told_bundles["sample"])).manifest, bundle.golden("model")
+    (sugar,) = manifest.analytes
+    labels, amounts = (np.concatenate([inputs[name] for inputs, _ in golden]) for name in ("label", "analyte"))
+    assert set(labels.ravel().tolist()) == {0, 1}
+    assert sugar.low - 1e-6 <= amounts.min() < amounts.max() <= sugar.high + 1e-6  # the amounts are float32
+    weights = np.concatenate(
+        [inputs["weight"] for inputs, _ in open_bundle(told_bundles["interpolate"]).golden("model")]
+    )
+    assert (weights.min(), weights.max()) == (0, 1)

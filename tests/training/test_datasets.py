@@ -31,6 +31,7 @@ from lineshape_training.datasets import (
     united,
 )
 from lineshape_training.datasets.choice import REAL
+from lineshape_training.datasets.commands import opened, said
 from lineshape_training.datasets.evidence import nearest
 from lineshape_training.spectra import PairTable, SpectraTable
 
@@ -258,6 +259,14 @@ def test_the_unit_is_what_the_axis_is_named_after_or_the_usual_one(name: str, mo
 def test_a_stated_unit_counts_for_more_than_a_name() -> None:
     renamed = columns(axis=None, axis_nm=np.array([2.0, 3, 4]))
     assert to_table(renamed, Layout("ir", "um", group=("isolate",)), "t").axis.unit == "um"
+
+
+def test_an_option_states_the_unit_that_a_table_cannot(tmp_path: Path) -> None:
+    path = str(written(tmp_path / "nir.csv", "label,9000,6500,4000\na,1,2,3\nb,3,2,2\n"))
+    for asked, unit in ((None, "nm"), ("cm-1", "cm-1")):
+        assert opened(path, said("nir", asked, [EACH], None)).axis.unit == unit
+    with pytest.raises(UsageError, match=r"--unit furlong: choose one of 'cm-1', 'nm'"):
+        said("nir", "furlong", [EACH], None)
 
 
 def test_numbered_columns_are_put_in_the_order_of_their_numbers_between_two_ends() -> None:

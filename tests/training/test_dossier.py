@@ -31,7 +31,7 @@ from lineshape_training.minerals import mineral_spectra
 from lineshape_training.run import Run
 from lineshape_training.simulation import Design, simulate
 from lineshape_training.splits import hold_out
-from lineshape_training.study import Study, StudySpec, cells
+from lineshape_training.study import Study, StudySpec
 from lineshape_training.validation.generator import open_generator, validated
 from lineshape_training.validation.record import Record
 
@@ -63,10 +63,8 @@ def studied_run(validated_run: Run, tmp_path_factory: pytest.TempPathFactory) ->
     """The same run with a study in the place of the verdict."""
     folder = tmp_path_factory.mktemp("studied")
     table = simulate(Design("nir", classes=2, subjects=6, replicates=2, points=64)).table
-    with pytest.MonkeyPatch.context() as patch:  # the quickest probe
-        patch.setattr(cells, "CLASSIFIERS", {"logistic regression": cells.CLASSIFIERS["logistic regression"]})
-        spec = StudySpec(methods=("smote",), folds=2)
-        outcome = Study(table, spec, folder / "cells").run()
+    spec = StudySpec(methods=("smote",), folds=2, probes=("logistic regression",))  # the quickest
+    outcome = Study(table, spec, folder / "cells").run()
     shutil.copytree(validated_run.folder, folder / "run")
     Record().studied(spec, outcome).about({"data": "embedded"}).keep(folder / "run")
     return Run(folder / "run")

@@ -17,7 +17,6 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 
 from lineshape.errors import DataError, UsageError
 from lineshape_edge import Model
-from lineshape_training import fitting
 from lineshape_training.recipe import Recipe
 from lineshape_training.resampling.generative import GenerativeSampler, RecipeSampler
 
@@ -126,13 +125,13 @@ def test_what_is_fitted_is_resumed_from_the_work_folder(
     X, y, groups = spectra(64)
     first = RecipeSampler(plan, work=tmp_path).fit(X, y, groups=groups).sample(6)[0]
     steps: list[int] = []
-    advance = fitting.Fitter.advance
+    advance = fitter.Fitter.advance
 
-    def counted(self: fitting.Fitter, tensors: Any) -> Any:
+    def counted(self: fitter.Fitter, tensors: Any) -> Any:
         steps.append(self.step)
         return advance(self, tensors)
 
-    monkeypatch.setattr(fitting.Fitter, "advance", counted)
+    monkeypatch.setattr(fitter.Fitter, "advance", counted)
     np.testing.assert_array_equal(RecipeSampler(plan, work=tmp_path).fit(X, y, groups=groups).sample(6)[0], first)
     assert steps == []
     for ended in tmp_path.glob("*/fitted.json"):  # as if killed after the last step

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from lineshape.errors import DataError, LeakError
+from lineshape_training.run import group_hash
 from lineshape_training.simulation import Design, simulate
 from lineshape_training.spectra import SpectraTable
 from lineshape_training.validation.evidence import Evidence, Side, noise_of
-from lineshape_training.validation.judgement import group_hash, judge
+from lineshape_training.validation.judgement import judge
 from lineshape_training.validation.measures import FIGURES
 
 POINTS = {"raman": 400, "nir": 200, "xrd": 800, "maldi": 800, "ir": 400}

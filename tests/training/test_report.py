@@ -20,7 +20,6 @@ from matplotlib.image import imread
 from lineshape_training.page import Markup, document, table
 from lineshape_training.simulation import Design, simulate
 from lineshape_training.spectra import SpectraTable
-from lineshape_training.study import cells
 from lineshape_training.study.study import Study, StudySpec
 from lineshape_training.study.table import Outcome
 from lineshape_training.validation.evidence import Evidence, Side
@@ -57,11 +56,9 @@ def judgement(evidence: Evidence) -> Judgement:
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """A study of all protocols but one, with the two quickest probes; and a refusal with a hostile reason."""
     table = _named(simulate(Design("nir", classes=2, subjects=6, replicates=2, points=128)).table)
-    spec = StudySpec(methods=("classical", "smote"), protocols=("group", "spectrum", "imbalance", "curve"), folds=2)
-    probes = {name: cells.CLASSIFIERS[name] for name in ("PLS-DA", "logistic regression")}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cells, "CLASSIFIERS", probes)
-        found = Study(table, spec, tmp_path_factory.mktemp("cells")).run()
+    protocols, probes = ("group", "spectrum", "imbalance", "curve"), ("PLS-DA", "logistic regression")
+    spec = StudySpec(methods=("classical", "smote"), protocols=protocols, folds=2, probes=probes)
+    found = Study(table, spec, tmp_path_factory.mktemp("cells")).run()
     return msgspec.structs.replace(found, refused={"by group, adasyn": f"too few spectra of class {HOSTILE}"})
 
 

@@ -15,10 +15,14 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
-from lineshape_training.study.estimates import DRAWS, Predicted, amount_scores, class_scores, interval, p_value
+from lineshape_training.study.estimates import DRAWS, Predicted, amount_scores, class_scores, drawn, interval, p_value
 
 EXACT = 1e-9  # the order of sums of float64
 pytestmark = pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true:UserWarning")
+
+
+def of_groups(truth: np.ndarray, answer: np.ndarray, group: np.ndarray) -> Predicted:
+    return Predicted(truth, answer, drawn(group))
 
 
 def classes(seed: int, groups: int = 6, of_group: int = 4, kinds: int = 3, steps: int = 5) -> Predicted:
@@ -26,14 +30,14 @@ def classes(seed: int, groups: int = 6, of_group: int = 4, kinds: int = 3, steps
     rng = np.random.default_rng(seed)
     n = groups * of_group
     truth = rng.permutation(np.arange(n) % kinds)
-    return Predicted(
+    return of_groups(
         truth, rng.integers(steps, size=(n, kinds)) / steps, np.repeat(np.arange(groups), of_group).astype(str)
     )
 
 
 def drawn_rows(predicted: Predicted, draw: int) -> np.ndarray:
     """The rows of a draw, each as often as it was drawn."""
-    return np.repeat(np.arange(len(predicted.truth)), predicted.weights()[draw].astype(int))
+    return np.repeat(np.arange(len(predicted.truth)), predicted.weights[draw].astype(int))
 
 
 def one_against_the_rest(truth: np.ndarray, answer: np.ndarray) -> list[float]:
@@ -72,7 +76,7 @@ def test_the_macro_auc_is_scikit_learns_one_against_the_rest() -> None:
     predicted = classes(3, groups=20)
     answer = predicted.answer + 0.01
     answer /= answer.sum(axis=1, keepdims=True)
-    scores = class_scores(Predicted(predicted.truth, answer, predicted.group), rare=0)
+    scores = class_scores(Predicted(predicted.truth, answer, predicted.weights), rare=0)
     np.testing.assert_allclose(
         scores["macro AUC"][0], roc_auc_score(predicted.truth, answer, multi_class="ovr"), rtol=EXACT
     )
@@ -83,7 +87,7 @@ def test_the_macro_auc_is_scikit_learns_one_against_the_rest() -> None:
 def test_amount_scores_are_those_of_scikit_learn_however_far_from_zero(seed: int, offset: float) -> None:
     rng = np.random.default_rng(seed)
     truth = offset + rng.normal(size=24)
-    predicted = Predicted(truth, (truth + rng.normal(size=24))[:, None], np.repeat(np.arange(6), 4).astype(str))
+    predicted = of_groups(truth, (truth + rng.normal(size=24))[:, None], np.repeat(np.arange(6), 4).astype(str))
     scores = amount_scores(predicted)
     for draw in (0, 1, 2, 17, DRAWS):
         rows = drawn_rows(predicted, draw)
@@ -94,14 +98,14 @@ def test_amount_scores_are_those_of_scikit_learn_however_far_from_zero(seed: int
 
 def test_perfect_and_constant_answers_score_as_they_must() -> None:
     truth, group = np.repeat([0, 1, 2], 8), np.arange(24).astype(str)
-    best = class_scores(Predicted(truth, np.eye(3)[truth], group), rare=2)
+    best = class_scores(of_groups(truth, np.eye(3)[truth], group), rare=2)
     assert {name: values[0] for name, values in best.items()} == dict.fromkeys(best, 1.0)
-    flat = class_scores(Predicted(truth, np.full((24, 3), 1 / 3), group), rare=2)
+    flat = class_scores(of_groups(truth, np.full((24, 3), 1 / 3), group), rare=2)
     assert flat["macro AUC"][0] == 0.5
     assert flat["rare AUPRC"][0] == pytest.approx(1 / 3)
     assert flat["balanced accuracy"][0] == pytest.approx(1 / 3)
     amounts = np.arange(24.0)
-    mean = amount_scores(Predicted(amounts, np.full((24, 1), amounts.mean()), group))
+    mean = amount_scores(of_groups(amounts, np.full((24, 1), amounts.mean()), group))
     assert mean["R2"][0] == pytest.approx(0, abs=1e-12)
 
 
@@ -109,7 +113,7 @@ def test_perfect_and_constant_answers_score_as_they_must() -> None:
 
 
 def test_a_draw_of_one_class_has_no_auc_and_does_not_count() -> None:
-    predicted = Predicted(np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]]), np.array(["p1", "p2"]))
+    predicted = of_groups(np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]]), np.array(["p1", "p2"]))
     scores = class_scores(predicted, rare=1)  # half of all draws hold one patient twice
     assert 0.4 < np.isnan(scores["macro AUC"]).mean() < 0.6
     assert interval(scores["macro AUC"]).low == 1
@@ -119,14 +123,14 @@ def test_a_draw_of_one_class_has_no_auc_and_does_not_count() -> None:
 
 def test_a_class_that_was_not_held_out_is_left_out_of_the_means() -> None:
     truth, answer = np.array([0, 0, 1, 1]), np.array([[1.0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 0, 0]])
-    scores = class_scores(Predicted(truth, answer, np.arange(4).astype(str)), rare=2)
+    scores = class_scores(of_groups(truth, answer, np.arange(4).astype(str)), rare=2)
     assert scores["balanced accuracy"][0] == 0.75
     assert np.isnan(scores["rare recall"]).all()
 
 
 def test_a_draw_of_equal_amounts_has_no_r2() -> None:
     truth = np.array([0.1, 0.1, 0.7, 0.7]) + 1e3
-    scores = amount_scores(Predicted(truth, truth[:, None] + 0.1, np.array(["p1", "p1", "p2", "p2"])))
+    scores = amount_scores(of_groups(truth, truth[:, None] + 0.1, np.array(["p1", "p1", "p2", "p2"])))
     assert 0.4 < np.isnan(scores["R2"]).mean() < 0.6
     assert np.nanmin(scores["R2"]) > 0.8
     np.testing.assert_allclose(scores["RMSEP"], 0.1, rtol=EXACT)
@@ -137,7 +141,7 @@ def test_a_draw_of_equal_amounts_has_no_r2() -> None:
 
 def test_whole_groups_are_drawn_as_many_as_there_are() -> None:
     predicted = classes(0)
-    weights = predicted.weights()
+    weights = predicted.weights
     assert weights.shape == (DRAWS + 1, 24)
     assert (weights[0] == 1).all()
     of_group = weights.reshape(DRAWS + 1, 6, 4)
@@ -149,7 +153,7 @@ def test_whole_groups_are_drawn_as_many_as_there_are() -> None:
 
 def test_the_same_rows_have_the_same_draws_so_that_equal_predictions_differ_by_nothing() -> None:
     predicted = classes(1)
-    twin = Predicted(predicted.truth, 2 * predicted.answer, predicted.group)  # other scores in the same order
+    twin = Predicted(predicted.truth, 2 * predicted.answer, predicted.weights)  # other scores in the same order
     for name, values in class_scores(predicted, 0).items():
         difference = values - class_scores(twin, 0)[name]
         assert (difference == 0).all()
@@ -166,7 +170,7 @@ def test_the_interval_of_a_difference_is_that_of_pairs() -> None:
     better = right.copy()
     better[::10] = True
     one, two = (
-        class_scores(Predicted(truth, np.eye(2)[np.where(known, truth, 1 - truth)], group), 0)["balanced accuracy"]
+        class_scores(of_groups(truth, np.eye(2)[np.where(known, truth, 1 - truth)], group), 0)["balanced accuracy"]
         for known in (right, better)
     )
     paired, alone = interval(two - one), interval(one)
@@ -197,7 +201,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
         right = rng.random(120) < np.repeat(rng.beta(2, 1, size=40), 3)  # 2/3 on average
         answer = np.eye(2)[np.where(right, 0, 1)]
         grouped, rows = (
-            interval(class_scores(Predicted(truth, answer, names), 0)["balanced accuracy"])
+            interval(class_scores(of_groups(truth, answer, names), 0)["balanced accuracy"])
             for names in (group, np.arange(120).astype(str))
         )
         inside += grouped.low <= 2 / 3 <= grouped.high

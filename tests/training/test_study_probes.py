@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from lineshape_training.simulation import Design, simulate
 from lineshape_training.spectra import SpectraTable
-from lineshape_training.study import convolutional, rocket
+from lineshape_training.study import rocket
 from lineshape_training.study.convolutional import ConvolutionalClassifier
-from lineshape_training.study.probes import CLASSIFIERS, PLSDA, REGRESSORS, pls, snv
+from lineshape_training.study.networks import NetworkClassifier
+from lineshape_training.study.probes import ASKED_FOR, CLASSIFIERS, PLSDA, REGRESSORS, pls, snv
+from lineshape_training.study.residual import ResidualClassifier
 from lineshape_training.study.rocket import RocketClassifier
 
 FITTED = Design(
@@ -21,14 +23,18 @@ FITTED = Design(
 )
 CLASSES, HELD = 3, 120  # classes and held-out spectra
 
-classifier = pytest.mark.parametrize("probe", CLASSIFIERS)
+OFFERED = {**CLASSIFIERS, **ASKED_FOR}
+
+classifier = pytest.mark.parametrize("probe", OFFERED)
+network = pytest.mark.parametrize("kind", [ConvolutionalClassifier, ResidualClassifier])
 regressor = pytest.mark.parametrize("probe", REGRESSORS)
 
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A third of the network's steps is enough for classes that lie far apart."""
-    monkeypatch.setattr(convolutional, "STEPS", 100)
+    """Fewer steps of the networks are enough for classes that lie far apart."""
+    for network in (ConvolutionalClassifier, ResidualClassifier):
+        monkeypatch.setattr(network, "steps", 100)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +49,7 @@ def held() -> SpectraTable:
 
 
 def probabilities(probe: str, table: SpectraTable, X: NDArray[Any], seed: int = 3) -> NDArray[np.float64]:
-    return np.asarray(CLASSIFIERS[probe](seed).fit(table.values, table.label).predict_proba(X))
+    return np.asarray(OFFERED[probe](seed).fit(table.values, table.label).predict_proba(X))
 
 
 # All probes ----------------------------------------------------------------------------------------------------------
@@ -63,7 +69,7 @@ def test_a_classifier_tells_unseen_subjects_apart_and_does_so_again(
     np.testing.assert_array_equal(probabilities(probe, fitted, held.values), found)
 
 
-@pytest.mark.parametrize("probe", ["random forest", "rocket", "CNN"])
+@pytest.mark.parametrize("probe", ["random forest", "rocket", "CNN", "ResNet"])
 def test_the_seed_decides_what_is_random(probe: str, fitted: SpectraTable, held: SpectraTable) -> None:
     assert (probabilities(probe, fitted, held.values, 3) != probabilities(probe, fitted, held.values, 4)).any()
 
@@ -71,7 +77,7 @@ def test_the_seed_decides_what_is_random(probe: str, fitted: SpectraTable, held:
 @classifier
 def test_a_class_of_one_spectrum_is_a_class(probe: str, fitted: SpectraTable, held: SpectraTable) -> None:
     few = fitted.rows(np.array([0, *range(40, 50), *range(80, 90)]))
-    model = CLASSIFIERS[probe](0).fit(few.values, few.label)
+    model = OFFERED[probe](0).fit(few.values, few.label)
     assert model.classes_.tolist() == ["class-0", "class-1", "class-2"]
     found = model.predict_proba(held.values)
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)  # float32 of the network
@@ -81,7 +87,7 @@ def test_a_class_of_one_spectrum_is_a_class(probe: str, fitted: SpectraTable, he
 @classifier
 def test_two_spectra_are_enough_to_fit_on(probe: str, fitted: SpectraTable, held: SpectraTable) -> None:
     two = fitted.rows(np.array([0, 40]))
-    assert CLASSIFIERS[probe](0).fit(two.values, two.label).predict(two.values).tolist() == ["class-0", "class-1"]
+    assert OFFERED[probe](0).fit(two.values, two.label).predict(two.values).tolist() == ["class-0", "class-1"]
 
 
 @regressor
@@ -166,24 +172,26 @@ def test_rocket_takes_its_biases_from_some_spectra_and_looks_at_shape_alone(fitt
     assert np.isfinite(model.predict_proba(np.ones((2, 128), np.float32))).all()
 
 
-def test_one_odd_point_that_never_varied_does_not_decide_for_the_network(
-    fitted: SpectraTable, held: SpectraTable
+@network
+def test_one_odd_point_that_never_varied_does_not_decide_for_a_network(
+    kind: type[NetworkClassifier], fitted: SpectraTable, held: SpectraTable
 ) -> None:
     """Scaled spectra are often exactly 0 or 1 at one end in all spectra of a fit, and nearly so in the others."""
     assert fitted.label is not None
     assert held.label is not None
     X, unseen = fitted.values.copy(), held.values.copy()
     X[:, 0], unseen[:, 0] = 0, 0.01
-    model = ConvolutionalClassifier().fit(X, fitted.label)
+    model = kind().fit(X, fitted.label)
     assert (model.predict(unseen) == held.label).mean() > 0.85
 
 
-def test_a_probe_leaves_torchs_own_random_numbers_alone(fitted: SpectraTable) -> None:
+@network
+def test_a_network_leaves_torchs_own_random_numbers_alone(kind: type[NetworkClassifier], fitted: SpectraTable) -> None:
     import torch
 
     assert fitted.label is not None
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
-    ConvolutionalClassifier().fit(fitted.values[:, :32], fitted.label)
+    kind().fit(fitted.values[:, :32], fitted.label)
     assert torch.equal(torch.rand(3), expected)

@@ -21,10 +21,12 @@ from lineshape_edge import Model
 from lineshape_export import export_run
 from lineshape_serving.dataplane import DataPlane
 from lineshape_training import fitting, loading
-from lineshape_training.run import Run
+from lineshape_training.dossier.facts import facts_of
+from lineshape_training.minerals import mineral_spectra
+from lineshape_training.recipe import Recipe
+from lineshape_training.run import Run, group_hash
 from lineshape_training.simulation import Design, simulate
 from lineshape_training.splits import hold_out
-from lineshape_training.validation.judgement import group_hash
 
 PASSED, REFUSED, USAGE, FAILED = 0, 1, 2, 4
 
@@ -115,6 +117,27 @@ def test_a_run_is_judged_by_the_groups_that_were_held_out(failed_run: Run) -> No
     assert found["counts"]["real groups"] + found["counts"]["train groups"] == 59
     assert found["counts"]["train groups"] == failed_run.spec.groups
     assert found["about"]["data"] == "embedded"
+
+
+def test_a_study_of_a_run_fits_the_recipe_of_that_run_to_the_columns_that_it_names(tmp_path: Path) -> None:
+    """By the command that the run's dossier proposes; the recipe is a user's own, and is shipped under no name."""
+    spectra, data = mineral_spectra("raman", 2, 3).rows(np.arange(40)), tmp_path / "mine.npz"
+    halves = np.array(["odd", "even"])[np.unique(spectra.group, return_inverse=True)[1] % 2]
+    np.savez(data, raman=spectra.values, raman_axis=spectra.axis.values, mineral=spectra.group, half=halves)
+    plan = short("raman-vae", steps=4)
+    plan = msgspec.structs.replace(plan, name="mine", data=msgspec.structs.replace(plan.data, label="half"))
+    table = loading.load_table(str(data), plan)
+    known = table.rows(hold_out(table.group, None, 0.25, seed=0)[0])
+    run = fitting.fit(plan, known, tmp_path / "run", data=str(data), data_sha256=loading.fingerprint(str(data)))
+    command = facts_of(run).studied_by.split()
+    chosen = ("-n", "30", "--method", "none", "--probe", "PLS-DA", "--folds", "2", "--work", tmp_path / "w", "--json")
+    done = lineshape(*command[1:], *chosen)
+    assert done.returncode == FAILED, done.stderr  # four steps make no believable spectra
+    study = json.loads(done.stdout)["study"]
+    assert study["asked"]["methods"] == ["none", "mine"]
+    assert msgspec.convert(study["asked"]["recipes"], dict[str, Recipe]) == {"mine": plan}
+    assert {row["probe"] for row in study["found"]["rows"]} == {"PLS-DA", "mean of probes"}
+    assert [effect["method"] for effect in study["found"]["effects"]] == ["mine"]
 
 
 def test_a_generator_fitted_on_everything_has_nothing_to_be_judged_by(sample_bundle: Path) -> None:

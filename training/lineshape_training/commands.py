@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import msgspec
 import typer
+
+if TYPE_CHECKING:
+    from lineshape_training.recipe import Recipe
 
 bench = typer.Typer(no_args_is_help=True)
 
@@ -18,26 +21,46 @@ def _bench() -> None:
 
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
+Size = Annotated[str, typer.Option(help="Of a shipped recipe: cpu (two cores), or gpu (larger networks, more steps).")]
 
 
-def recipes(json: Json = False) -> None:
-    """List the recipes that come with Lineshape."""
-    from lineshape_training.recipe import shipped
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Print this one as TOML, to be saved and edited.")] = None,
+    size: Size = "cpu",
+    json: Json = False,
+) -> None:
+    """List the recipes that come with Lineshape, or print one."""
+    from lineshape_training import recipe
 
-    found = list(shipped().values())
+    if name:
+        one = recipe.load(name, size)
+        typer.echo(msgspec.json.encode(one) if json else recipe.text(one), nl=json)
+        return
+    found = list(recipe.shipped(size).values())
     if json:
         typer.echo(msgspec.json.encode(found))
-        return
-    for recipe in found:
-        typer.echo(f"{recipe.name:<14} {recipe.family:<12} {recipe.minutes:>5.1f} min   {recipe.about}")
+    else:
+        _list(found)
+
+
+def _list(found: list[Recipe]) -> None:
+    """One line for each recipe, its columns as wide as they need to be."""
+    name, family = (max(len(getattr(one, column)) for one in found) for column in ("name", "family"))
+    for one in found:
+        minutes = "not measured" if one.minutes is None else f"{one.minutes:.1f} min"
+        typer.echo(f"{one.name:<{name}}  {one.family:<{family}}  {minutes:>12}  {one.about}")
 
 
 def fit(
     recipe: Annotated[str, typer.Argument(help="The name of a recipe, or a TOML file.")],
-    data: Annotated[str, typer.Option(help="An npz, CSV or Parquet file, or 'embedded' (simulated minerals).")],
+    data: Annotated[
+        str, typer.Option(help="An npz, CSV or Parquet file, a data set of the catalogue, or 'embedded' (minerals).")
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    size: Size = "cpu",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    devices: Annotated[int, typer.Option(min=1, help="Devices that share the batch; start with torchrun.")] = 1,
+    devices: Annotated[int, typer.Option(min=1, help="Of each machine, sharing the batch; start with torchrun.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines that share the batch.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads; more help large networks only.")] = 1,
     hold_out: Annotated[float, typer.Option(min=0, max=0.5, help="Share of the groups to keep for `validate`.")] = 0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
@@ -47,9 +70,10 @@ def fit(
     from lineshape.errors import UsageError
     from lineshape_training.recipe import load
 
-    plan = load(recipe)  # before the heavy imports: a misspelt name is answered at once
+    plan = load(recipe, size)  # before the heavy imports: a misspelt name is answered at once
     import torch
     from lightning.fabric import Fabric
+    from lightning.fabric.strategies import DDPStrategy
     from tqdm import tqdm
 
     from lineshape_training import fitting, loading, splits
@@ -58,9 +82,12 @@ def fit(
         raise UsageError(f"--device {device}: choose auto, cpu or, where torch sees a GPU, cuda")
     table = loading.load_table(data, plan, seed)
     if hold_out:
-        table = table.rows(splits.hold_out(table.group, loading.label_of(table), hold_out, seed)[0])
+        table = table.rows(splits.hold_out(table.group, table.label, hold_out, seed)[0])
     torch.set_num_threads(threads)  # two threads wait for each other wherever something else runs beside them
-    fabric = Fabric(accelerator=device, devices=devices, precision=plan.fit.precision)
+    # In a turn of an adversarial fit the other player's weights get no gradient, which DDP must be told to expect.
+    strategy = DDPStrategy(find_unused_parameters=True) if devices * nodes > 1 else "auto"
+    fabric = Fabric(accelerator=device, devices=devices, num_nodes=nodes, strategy=strategy,
+                    precision=plan.fit.precision)  # fmt: skip
     fabric.launch()
     total, quiet = fitting.total_steps(plan), fabric.global_rank > 0
     with tqdm(total=total, desc=plan.name, unit="step", file=sys.stderr, disable=quiet) as bar:
@@ -112,6 +139,76 @@ def bench_transfer(
             coverage = found["coverage_by_mineral"]
             typer.echo(f"{direction} {name:<8} the 90 % interval covers {100 * coverage.value:.1f} % "
                        f"({100 * coverage.low:.1f} to {100 * coverage.high:.1f})")  # fmt: skip
+
+
+@bench.command("families")
+def bench_families(
+    on: Annotated[str, typer.Argument(help="Whose recipes: saliva, minerals, isolates, raman...")],
+    data: Annotated[str, typer.Option(help="A file, a data set of the catalogue, or 'embedded'.")],
+    family: Annotated[list[str] | None, typer.Option(help="Of the families; by default all.")] = None,
+    folds: Annotated[int, typer.Option(min=2, help="Into which the groups are split.")] = 3,
+    used: Annotated[int, typer.Option(min=1, help="How many of them are held out in turn.")] = 3,
+    size: Size = "cpu",
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Results file to add to.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="PNG of real spectra beside those of each method.")] = None,
+    work: Annotated[Path, typer.Option(help="Folder of what is computed; what is there is kept.")] = Path(
+        "build/families"
+    ),
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Every generator family on groups that were held out, beside classical augmentation, SMOTE and real spectra."""
+    from tqdm import tqdm
+
+    from lineshape_training import comparison, loading, results
+    from lineshape_training.spectra import SpectraTable
+
+    plans = comparison.recipes_of(on, family, size)
+    table = cast(SpectraTable, loading.load_table(data, plans[0], seed))
+    compared = comparison.Comparison(table, plans, folds, used, seed, work)
+    with tqdm(total=compared.count, desc=on, unit="cell", file=sys.stderr) as bar:
+        lines = compared.run(jobs, bar.update)
+    typer.echo(comparison.as_text(lines))
+    if out:
+        results.record(out, on, f"{min(used, folds)} of {folds} folds", lines)
+    if picture:
+        comparison.side_by_side({method: cells[0] for method, cells in compared.cells.items()}, picture)
+
+
+@bench.command("fit")
+def bench_fit(
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    steps: Annotated[int, typer.Option(min=1, help="Steps of a measurement.")] = 40,
+    repeats: Annotated[int, typer.Option(min=3, help="Pairs of measurements.")] = 9,
+    size: Annotated[str, typer.Option(help="cpu or gpu: the networks of the shipped recipe of that size.")] = "cpu",
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Results file to add to.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """WGAN-GP through the fitting loop, beside the loop as it is usually written: time and quality of equal steps."""
+    import torch
+    from tqdm import tqdm
+
+    from lineshape.errors import UsageError
+    from lineshape_training import fit_bench, results
+
+    if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
+        raise UsageError(f"--device {device}: choose cpu or, where torch sees a GPU, cuda")
+    torch.set_num_threads(threads)
+    with tqdm(total=repeats, desc="fit", unit="pair", file=sys.stderr) as bar:
+        found = fit_bench.bench(device, steps, repeats, size, seed, bar.update)
+    for name, time, score in (
+        ("lineshape", found.milliseconds, found.mmd),
+        ("plain loop", found.plain_milliseconds, found.plain_mmd),
+    ):
+        typer.echo(f"{name:<10} {time.value:7.1f} ms a step ({time.low:.1f} to {time.high:.1f}); squared MMD "
+                   f"{score.value:.4f} ({score.low:.4f} to {score.high:.4f}) after {found.steps} steps")  # fmt: skip
+    gain, floor = found.speedup, found.floor
+    typer.echo(f"speed-up {gain.value:.2f} ({gain.low:.2f} to {gain.high:.2f}); squared MMD of real spectra "
+               f"{floor.value:.4f} ({floor.low:.4f} to {floor.high:.4f})")  # fmt: skip
+    if out:
+        name = torch.cuda.get_device_name() if device == "cuda" else f"{threads} threads"
+        results.record(out, "fit", f"wgan-gp {size}, {device}", {"on": name, **msgspec.to_builtins(found)})
 
 
 @bench.command("metrics")

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lineshape.axis import SpectralAxis
 from lineshape.bundle import AxisSpec
-from lineshape.errors import AxisError, DataError
+from lineshape.errors import AxisError, DataError, ReadError, UsageError
 from lineshape.preprocessing import to_grid
 from lineshape.spectrum import Spectrum
-from lineshape_training.datasets.columns import Columns, read_columns
-from lineshape_training.datasets.layout import Layout, to_table
+from lineshape_training.datasets.catalogue import DataSet, find_dataset
+from lineshape_training.datasets.checks import united
+from lineshape_training.datasets.columns import Columns
+from lineshape_training.datasets.layout import Layout, axis_name, to_table, unit_of
 from lineshape_training.family import Table
 from lineshape_training.minerals import mineral_pairs, mineral_spectra
 from lineshape_training.recipe import Recipe
-from lineshape_training.spectra import Names, PairTable, SpectraTable
+from lineshape_training.spectra import PairTable, SpectraTable
 
 EMBEDDED = "embedded"  # stands for the simulated mineral library in the place of a file
 SPECIMENS = 6  # of each simulated mineral
@@ -32,10 +33,13 @@ SPECIMENS = 6  # of each simulated mineral
 def load_table(data: str, recipe: Recipe, seed: int = 0) -> Table:
     """The spectra that a recipe asks for, on its grids.
 
+    Groups that hold the same spectrum bit for bit on these grids are one group in the table.
+
     Parameters
     ----------
     data : str
-        An npz, CSV or Parquet file, or ``embedded`` for the simulated minerals.
+        An npz, CSV or Parquet file; a data set of the catalogue, read as the recipe says; or ``embedded`` for the
+        simulated minerals.
     recipe : Recipe
     seed : int
         Of the simulation.
@@ -43,39 +47,58 @@ def load_table(data: str, recipe: Recipe, seed: int = 0) -> Table:
     Raises
     ------
     ReadError
-        If the file cannot be read.
+        If a file cannot be read.
     DataError
-        If an array is missing or does not fit; the message names it.
+        If an array is missing or does not fit, or no spectrum is left; the message names it.
+    UsageError
+        If nothing says where the catalogue's files are.
     """
-    spec = recipe.data
-    if data == EMBEDDED:
-        if spec.source:
-            return _on_grids(mineral_pairs(spec.source, spec.spectrum, SPECIMENS, seed), recipe, data)
-        return _on_grids(mineral_spectra(spec.spectrum, SPECIMENS, seed), recipe, data)
-    columns = read_columns(data)
-    spectrum = _table(columns, spec.spectrum, recipe, data)
-    if spec.source is None:
-        return _on_grids(spectrum, recipe, data)
-    return _on_grids(PairTable(_table(columns, spec.source, recipe, data), spectrum), recipe, data)
-
-
-def label_of(table: Table) -> Names | None:
-    """The classes of a table, if it has any; pairs have none."""
-    return table.label if isinstance(table, SpectraTable) else None
+    table = _simulated(recipe, seed) if data == EMBEDDED else _read(data, recipe)
+    return _in_united_groups(_in_large_classes(_on_grids(table, recipe, data), recipe, data))
 
 
 def fingerprint(data: str) -> str:
-    """sha256 of the file, or what stands for the embedded library."""
-    return data if data == EMBEDDED else hashlib.sha256(Path(data).read_bytes()).hexdigest()
+    """sha256 of the file or, one after the other, the files; or what stands for the embedded library."""
+    if data == EMBEDDED:
+        return data
+    dataset, folder = find_dataset(data)
+    digest = hashlib.sha256()
+    for path in dataset.paths(folder):
+        try:
+            digest.update(path.read_bytes())
+        except OSError as error:
+            raise ReadError(f"{path}: cannot be read: {error.strerror or error}") from None
+    return digest.hexdigest()
 
 
-def _table(columns: Columns, modality: str, recipe: Recipe, data: str) -> SpectraTable:
+def _simulated(recipe: Recipe, seed: int) -> Table:
     spec = recipe.data
-    grid = recipe.axes["source" if modality == spec.source else "spectrum"]
-    identity = (spec.identity,) if spec.identity in columns else ()
-    layout = Layout(modality, grid.unit, (spec.group,), identity, spec.label,
+    if spec.source:
+        return mineral_pairs(spec.source, spec.spectrum, SPECIMENS, seed)
+    return mineral_spectra(spec.spectrum, SPECIMENS, seed)
+
+
+def _read(data: str, recipe: Recipe) -> Table:
+    dataset, folder = find_dataset(data)
+    columns = dataset.columns(folder)
+    spectrum = _table(columns, "spectrum", recipe, dataset)
+    if recipe.data.source is None:
+        return spectrum
+    if len(columns) > 1:
+        raise UsageError(f"{data} holds one modality; recipe {recipe.name} needs pairs of two")
+    return PairTable(_table(columns, "source", recipe, dataset), spectrum)
+
+
+def _table(parts: list[Columns], role: str, recipe: Recipe, dataset: DataSet) -> SpectraTable:
+    """The files of a set, laid out as the recipe says; only how their columns are numbered is the set's own."""
+    spec, grid = recipe.data, recipe.axes[role]
+    modality = (spec.source or "") if role == "source" else spec.spectrum
+    identity = (spec.identity,) if all(spec.identity in columns for columns in parts) else ()
+    unit = None if dataset.layout.prefix else unit_of(axis_name(parts[0], modality, dataset.files[0]))
+    layout = Layout(modality, unit or grid.unit, spec.groups, identity, spec.label, analytes=spec.analytes,
+                    prefix=dataset.layout.prefix, ends=dataset.layout.ends,
                     laser_nm=grid.laser_nm, xray_angstrom=grid.xray_angstrom)  # fmt: skip
-    return to_table(columns, layout, data)
+    return dataset.joined([to_table(columns, layout, file) for columns, file in zip(parts, dataset.files, strict=True)])
 
 
 def _on_grids(table: Table, recipe: Recipe, data: str) -> Table:
@@ -114,3 +137,25 @@ def _on_grid(table: SpectraTable, spec: AxisSpec, recipe: Recipe, role: str) -> 
         except AxisError:
             continue  # measured outside the grid altogether: its mask stays 0, and it is left out
     return replace(table, values=gridded[0], mask=gridded[1], axis=grid)
+
+
+def _in_large_classes(table: Table, recipe: Recipe, data: str) -> Table:
+    """The spectra of classes that are large enough, and those whose class is not known."""
+    least = recipe.data.class_size
+    if least == 1 or isinstance(table, PairTable):
+        return table
+    names, which, counts = np.unique(table.labels, return_inverse=True, return_counts=True)
+    kept = np.flatnonzero((counts[which] >= least) | (table.labels == ""))
+    if not len(kept):
+        raise DataError(f"{data}: recipe {recipe.name} leaves out classes of fewer than {least} spectra, and the "
+                        f"largest ({names[counts.argmax()]}) has {counts.max()}; lower its class_size")  # fmt: skip
+    return table.rows(kept)
+
+
+def _in_united_groups(table: Table) -> Table:
+    """Groups that share a spectrum in either modality made one, in both alike."""
+    if isinstance(table, SpectraTable):
+        return united(table)
+    source = united(table.source)
+    target = united(replace(table.target, group=source.group))
+    return PairTable(replace(source, group=target.group), target)

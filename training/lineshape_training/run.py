@@ -2,6 +2,7 @@
 
 run.json            recipe, data fingerprint, seed: written first, compared on resume
 fold-K/, final/     checkpoint.pt (to go on after a kill), step-N.safetensors (evaluated weights)
+trials.json         the trials of a search, one by one as they end
 weights.safetensors the fitted network
 validation.json     what `lineshape validate` found, if it was asked
 fitted.json         what the fit found: chosen step, scores, seconds, sizes, versions
@@ -19,13 +20,14 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from lineshape.errors import DataError, UsageError
+from lineshape.errors import DataError, FitError, UsageError
 from lineshape.files import write_atomically
+from lineshape_training.conditions import Conditions
 from lineshape_training.families import family_of
 from lineshape_training.family import Trainable
 from lineshape_training.recipe import Recipe
 
-VALIDATION = "validation.json"
+VALIDATION, TRIALS = "validation.json", "trials.json"
 
 
 class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,6 +40,20 @@ class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spectra: int
     groups: int
     group_sha256: tuple[str, ...]  # hashes of the groups that were fitted on, so that a leak can be found later
+    conditions: Conditions = Conditions()
+
+
+class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A short fit with numbers that were tried, and its score; None if the loss diverged."""
+
+    numbers: dict[str, float | int]
+    score: float | None
+    seconds: float
+
+
+def group_hash(name: str) -> str:
+    """What a run keeps of a group's name."""
+    return sha256(name.encode()).hexdigest()[:16]
 
 
 class Fitted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,6 +67,8 @@ class Fitted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         The score of each held-out fold at that step; the step was chosen by their mean.
     scores : list of lists of float
         The score of each held-out fold at every evaluation.
+    trials : tuple of Trial
+        Of the search for the recipe's numbers, if it asks for one.
     """
 
     steps: int
@@ -60,6 +78,7 @@ class Fitted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parameters: int
     hardware: str
     versions: dict[str, str]
+    trials: tuple[Trial, ...] = ()
 
 
 class Run:
@@ -100,6 +119,23 @@ class Run:
         return spec
 
     @property
+    def recipe(self) -> Recipe:
+        """The recipe with the numbers that a search has found."""
+        return tuned(self.spec.recipe, self.trials)
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """The trials that have ended."""
+        if not self._path(TRIALS).exists():
+            return ()
+        trials: tuple[Trial, ...] = self._read(TRIALS, tuple[Trial, ...])
+        return trials
+
+    def record(self, trials: tuple[Trial, ...]) -> None:
+        """Keep the trials that have ended."""
+        self._write(TRIALS, trials)
+
+    @property
     def fitted(self) -> Fitted:
         """What the fit found."""
         fitted: Fitted = self._read("fitted.json", Fitted)
@@ -129,8 +165,8 @@ class Run:
         """
         if not self.ended:
             raise DataError(f"{self.folder}: the fit has not ended; continue it with `lineshape fit ... --resume`")
-        recipe = self.spec.recipe
-        network: Trainable = family_of(recipe.family).network(recipe)
+        recipe = self.recipe
+        network: Trainable = family_of(recipe.family).network(recipe, self.spec.conditions)
         load_weights(network, self._path("weights.safetensors"))
         return network.eval()
 
@@ -177,6 +213,31 @@ class Run:
             raise DataError(f"{self.folder}: no {name} there; a run is made by `lineshape fit`") from None
         except msgspec.MsgspecError as error:
             raise DataError(f"{self._path(name)}: {error}") from None
+
+
+def tuned(recipe: Recipe, trials: tuple[Trial, ...]) -> Recipe:
+    """A recipe with the numbers of the best trial, and nothing left to search for.
+
+    Raises
+    ------
+    FitError
+        If the loss of every trial diverged.
+    """
+    if recipe.search is None:
+        return recipe
+    ended = [trial for trial in trials if trial.score is not None]
+    if not ended:
+        raise FitError(f"recipe {recipe.name}: the loss of all {len(trials)} trials diverged; search smaller numbers")
+    best = min(ended, key=lambda trial: trial.score or 0.0)
+    return with_numbers(recipe, best.numbers)
+
+
+def with_numbers(recipe: Recipe, numbers: dict[str, float | int]) -> Recipe:
+    """A recipe with numbers of [model], or learning_rate, in the place of a search for them."""
+    model = recipe.model | {name: number for name, number in numbers.items() if name != "learning_rate"}
+    rate = numbers.get("learning_rate", recipe.fit.learning_rate)
+    fit = msgspec.structs.replace(recipe.fit, learning_rate=float(rate))
+    return msgspec.structs.replace(recipe, model=model, fit=fit, search=None)
 
 
 def save_weights(network: torch.nn.Module, path: Path) -> None:

@@ -65,6 +65,11 @@ class SpectraTable:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def labels(self) -> Names:
+        """The class of every spectrum, "" where it has none."""
+        return np.full(len(self), "") if self.label is None else self.label
+
     def _columns(self) -> dict[str, Names | Amounts]:
         """Every column that is there, by name."""
         named = {name: getattr(self, name) for name in ("group", "identity", "label", "instrument")}
@@ -95,6 +100,11 @@ class PairTable:
     def group(self) -> Names:
         """The independent unit of each pair."""
         return self.source.group
+
+    @property
+    def label(self) -> None:
+        """Pairs have no classes."""
+        return None
 
     def rows(self, index: NDArray[np.intp]) -> PairTable:
         """The pairs at `index`, in that order."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
 from lineshape.errors import DataError, LeakError
 from lineshape_training.spectra import Names
@@ -69,6 +68,8 @@ def stratified_folds(group: Names, label: Names | None, folds: int, seed: int) -
             raise DataError(f"class {name!r} has a single independent group; leave the class out, or measure more")
     if (largest := np.unique(label, return_counts=True)[1].max()) < folds:
         raise DataError(f"the largest class has {largest} spectra, too few for {folds} folds; use fewer")
+    from sklearn.model_selection import StratifiedGroupKFold  # half a second that only this function needs
+
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():  # of classes with fewer groups than folds, which some folds then lack
         warnings.simplefilter("ignore", UserWarning)

@@ -1,6 +1,7 @@
 """The bundle: one exporter writes it, every face reads it."""
 
 from lineshape.bundle.contract import (
+    AnalyteSpec,
     AxisSpec,
     Form,
     GraphSpec,
@@ -17,6 +18,7 @@ from lineshape.bundle.tensors import check_close, check_inputs
 from lineshape.bundle.verdict import Verdict, check_verdict, refuse, verdict_of
 
 __all__ = [
+    "AnalyteSpec",
     "AxisSpec",
     "Bundle",
     "Form",

@@ -99,6 +99,14 @@ class NoiseSpec(Struct, frozen=True, forbid_unknown_fields=True):
     normals: Literal["box-muller-float32"] = "box-muller-float32"
 
 
+class AnalyteSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """An analyte that a sampler is told, and the lowest and highest amount of the fit, in the user's units."""
+
+    name: str
+    low: float
+    high: float
+
+
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     """What a face accepts."""
 
@@ -135,6 +143,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     sampler: SamplerSpec | None = None
     noise: NoiseSpec | None = None
     classes: tuple[str, ...] = ()
+    analytes: tuple[AnalyteSpec, ...] = ()  # in the order of the columns of `analyte`
     interval: float | None = None  # share of points that `lower` and `upper` promise to hold, .9 for 90 %
     limits: Limits
     tolerances: dict[str, Tolerance]

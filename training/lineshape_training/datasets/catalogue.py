@@ -14,7 +14,7 @@ import numpy as np
 
 from lineshape.axis import CU_K_ALPHA
 from lineshape.errors import UsageError
-from lineshape_training.datasets.columns import read_columns
+from lineshape_training.datasets.columns import Columns, read_columns
 from lineshape_training.datasets.layout import EACH, Layout, to_table
 from lineshape_training.spectra import PairTable, SpectraTable
 
@@ -44,10 +44,22 @@ class DataSet:
     instruments: tuple[str, ...] = ()
     beside: str | None = None
 
+    def paths(self, folder: Path) -> list[Path]:
+        """Every file of it."""
+        return [folder / file for file in (*self.files, *filter(None, [self.beside]))]
+
+    def columns(self, folder: Path) -> list[Columns]:
+        """The columns of each of its files."""
+        more = read_columns(folder / self.beside) if self.beside else {}
+        return [{**read_columns(folder / file), **more} for file in self.files]
+
     def load(self, folder: Path) -> SpectraTable:
         """All its spectra."""
-        more = read_columns(folder / self.beside) if self.beside else {}
-        tables = [to_table({**read_columns(folder / file), **more}, self.layout, file) for file in self.files]
+        columns = zip(self.columns(folder), self.files, strict=True)
+        return self.joined([to_table(one, self.layout, file) for one, file in columns])
+
+    def joined(self, tables: list[SpectraTable]) -> SpectraTable:
+        """The tables of its files as one, with what measured them."""
         if not self.instruments:
             return tables[0]
         named = [
@@ -159,6 +171,24 @@ def load_dataset(name: str, folder: Path | None = None) -> SpectraTable | PairTa
         columns = read_columns(where / file)
         return PairTable(to_table(columns, source, file), to_table(columns, target, file))
     raise UsageError(f"no data set {name!r}; there are {', '.join([*CATALOGUE, *PAIRS])}, or give a file")
+
+
+def find_dataset(data: str) -> tuple[DataSet, Path]:
+    """The set of the catalogue of that name, with the folder of its files; or a file, as a set of its own.
+
+    The layout is for the catalogue's own use: whoever reads a file by other names brings another.
+
+    Raises
+    ------
+    UsageError
+        If no folder is named for a set of the catalogue.
+    """
+    if Path(data).exists() or data not in {*CATALOGUE, *PAIRS}:
+        return DataSet((data,), Layout(""), "a file"), Path()
+    if data in CATALOGUE:
+        return CATALOGUE[data], Path(_folder(data))
+    file, about, _, target = PAIRS[data]
+    return DataSet((file,), target, about), Path(_folder(data))
 
 
 def _folder(name: str) -> str:

@@ -68,7 +68,11 @@ def _rule(groups: int) -> tuple[tuple[str, ...], str]:
 
 def counts(table: SpectraTable) -> tuple[ClassCount, ...]:
     """Spectra and independent groups of every class, the smallest class first; an unknown class is none."""
-    label = np.full(len(table), "") if table.label is None else table.label
-    names = [name for name in np.unique(label).tolist() if name] or [""]
-    found = [ClassCount(name, int((label == name).sum()), len(np.unique(table.group[label == name]))) for name in names]
+    names = [name for name in np.unique(table.labels).tolist() if name] or [""]
+    found = [_count(table, name) for name in names]
     return tuple(sorted(found, key=lambda one: (one.groups, one.spectra)))
+
+
+def _count(table: SpectraTable, label: str) -> ClassCount:
+    own = table.labels == label
+    return ClassCount(label, int(own.sum()), len(np.unique(table.group[own])))

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import msgspec
 import typer
 
 if TYPE_CHECKING:
+    from lineshape_training.datasets.opening import Columned
     from lineshape_training.spectra import SpectraTable
 
 Data = Annotated[str, typer.Option(help="An npz, CSV or Parquet file, or a data set of the catalogue.")]
 Modality = Annotated[str | None, typer.Option(help="raman, ir, nir, maldi, xrd ...; needed where the axis is in cm-1.")]
+Unit = Annotated[
+    str | None,
+    typer.Option(
+        help="Of the axis: cm-1, nm, um, THz, 'deg 2theta', m/z ...; by default as its name or modality says."
+    ),
+]
 Group = Annotated[
     list[str] | None,
     typer.Option(help="Column of the independent unit; several together name one. 'each': every spectrum is one."),
@@ -23,15 +30,26 @@ Analyte = Annotated[str | None, typer.Option(help="Column of an amount to predic
 Json = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
 
 
-def opened(data: str, modality: str | None, group: list[str] | None, label: str | None = None,
-           instrument: str | None = None, analyte: str | None = None) -> SpectraTable:  # fmt: skip
+def said(modality: str | None, unit: str | None, group: list[str] | None, label: str | None,
+         instrument: str | None = None, analyte: str | None = None) -> Columned:  # fmt: skip
+    """What the options say of a file."""
+    from lineshape import axis
+    from lineshape.errors import UsageError
+    from lineshape_training.datasets.opening import Columned
+
+    if unit is not None and unit not in get_args(axis.Unit):
+        raise UsageError(f"--unit {unit}: choose one of {', '.join(map(repr, get_args(axis.Unit)))}")
+    analytes = (analyte,) if analyte else ()
+    return Columned(modality, cast("axis.Unit | None", unit), tuple(group or ()), label, instrument, analytes)
+
+
+def opened(data: str, said: Columned) -> SpectraTable:
     """The table that the options name; what its checks find goes to standard error."""
     from lineshape_training.datasets.checks import check_table, united
-    from lineshape_training.datasets.opening import Columned, open_table
+    from lineshape_training.datasets.opening import open_table
 
-    analytes = (analyte,) if analyte else ()
-    table = open_table(data, Columned(modality, None, tuple(group or ()), label, instrument, analytes))
-    if table.label is None and not analyte:
+    table = open_table(data, said)
+    if table.label is None and not said.analytes:
         print("note: no classes; if a column holds them, name it with --label", file=sys.stderr)  # noqa: T201
     for finding in check_table(table):
         print(f"{finding.kind}: {finding.text}", file=sys.stderr)  # noqa: T201 - a command speaks
@@ -41,6 +59,7 @@ def opened(data: str, modality: str | None, group: list[str] | None, label: str 
 def choose(
     data: Data,
     modality: Modality = None,
+    unit: Unit = None,
     group: Group = None,
     label: Label = None,
     json: Json = False,
@@ -48,7 +67,7 @@ def choose(
     """Recommend a generator family for a data set, by its independent groups, with the reason."""
     from lineshape_training.datasets.choice import choose as recommend
 
-    choice = recommend(opened(data, modality, group, label))
+    choice = recommend(opened(data, said(modality, unit, group, label)))
     if json:
         typer.echo(msgspec.json.encode(choice))
         return

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineshape.axis import SpectralAxis, Unit
-from lineshape.errors import DataError
+from lineshape.errors import AxisError, DataError
 from lineshape_training.datasets.columns import AXIS, SPECTRA, Columns, read_columns
 from lineshape_training.spectra import Names, SpectraTable
 
@@ -77,14 +77,16 @@ def to_table(columns: Columns, layout: Layout, where: str) -> SpectraTable:
     if values.ndim != 2 or values.shape[1] != len(axis) or mask.shape != values.shape:
         raise DataError(f"{where}: {layout.modality} {list(values.shape)}, its mask {list(mask.shape)} and an axis of "
                         f"{len(axis)} points do not belong together; spectra are rows")  # fmt: skip
+    values = np.where(mask > 0, values, 0)
     group = _own(_joined(columns, layout.group, len(values), where))
     identity = _joined(columns, layout.identity, len(values), where) if layout.identity else group
+    _check_finite(values, axis, identity, where)
     label, instrument = (
         _joined(columns, (name,), len(values), where) if name else None for name in (layout.label, layout.instrument)
     )
     analytes = {name: _amounts(columns, name, len(values), where) for name in layout.analytes}
     try:
-        return SpectraTable(np.where(mask > 0, values, 0), mask, axis, group, identity, label, instrument, analytes)
+        return SpectraTable(values, mask, axis, group, identity, label, instrument, analytes)
     except DataError as error:
         raise DataError(f"{where}: {error}") from None
 
@@ -99,7 +101,8 @@ def numbers(array: NDArray[Any], name: str, where: str) -> NDArray[np.float32]:
     """
     if array.dtype.kind not in "fiub":
         raise DataError(f"{where}: {name} holds {array.dtype}, not numbers")
-    return array.astype(np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is found as such
+        return array.astype(np.float32)
 
 
 def first(columns: Columns, names: list[str], where: str) -> NDArray[Any]:
@@ -122,8 +125,22 @@ def _spectra(columns: Columns, layout: Layout, where: str) -> tuple[NDArray[np.f
     values = numbers(first(columns, [layout.modality, SPECTRA, "patterns"], where), layout.modality, where)
     name = axis_name(columns, layout.modality, where)
     unit = layout.unit or unit_of(name)
-    return values, SpectralAxis.of(columns[name], layout.modality, unit,
-                                   laser_nm=layout.laser_nm, xray_angstrom=layout.xray_angstrom)  # fmt: skip
+    if columns[name].dtype.kind not in "fiu":
+        raise DataError(f"{where}: {name} holds {columns[name].dtype}, not numbers")
+    try:
+        return values, SpectralAxis.of(columns[name], layout.modality, unit,
+                                       laser_nm=layout.laser_nm, xray_angstrom=layout.xray_angstrom)  # fmt: skip
+    except AxisError as error:
+        raise AxisError(f"{where}: {name}: {error}") from None
+
+
+def _check_finite(values: NDArray[np.float32], axis: SpectralAxis, identity: Names, where: str) -> None:
+    wrong = np.argwhere(~np.isfinite(values))
+    if len(wrong):
+        row, point = wrong[0].tolist()
+        raise DataError(f"{where}: spectrum {row} ({identity[row]}) holds a value that is not a finite number "
+                        f"({values[row, point]} at {axis.values[point]:g} {axis.unit}; {len(wrong)} such values); "
+                        "leave such spectra out, or mask what was not measured")  # fmt: skip
 
 
 def _numbered(columns: Columns, prefix: str, layout: Layout, where: str) -> Columns:

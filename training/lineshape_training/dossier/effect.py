@@ -40,7 +40,7 @@ def _unmeasured(facts: Facts) -> Iterator[Block]:
     )
     if facts.family.task == "sample":
         yield Paragraph("On labelled spectra, or with an analyte, it would be measured by:")
-        yield Command(f"{facts.judged_by} --study")
+        yield Command(facts.studied_by)
     else:
         yield Paragraph(
             "The study covers models that draw spectra; for a transfer the component itself has to be tested."

@@ -99,6 +99,13 @@ class Facts:
         return f"lineshape validate {_word(str(self.folder), 'RUN')} --data {self.data_word}"
 
     @property
+    def studied_by(self) -> str:
+        """The command that would measure what the spectra do to predictions; simulated ones are no data for that."""
+        data = self.data_word if self.from_file else "FILE"
+        label = "" if self.spec.recipe.data.label else " --label COLUMN"
+        return f"lineshape validate {_word(str(self.folder), 'RUN')} --data {data} --study{label}"
+
+    @property
     def data_word(self) -> str:
         """The data of the fit as a word of a command."""
         return _word(self.spec.data, "FILE")

@@ -42,7 +42,7 @@ def _data(facts: Facts) -> Iterator[tuple[str, str]]:
     yield "spectra fitted", exact(spec.spectra)
     yield "independent groups fitted", exact(spec.groups)
     yield "group hashes recorded", f"{len(spec.group_sha256)} (last but one section)"
-    yield "column of the groups", spec.recipe.data.group
+    yield "column of the groups", " and ".join(spec.recipe.data.groups)
     yield (
         "held out within the fit",
         f"{min(fit.holdouts, fit.folds)} of {fit.folds} folds of groups in turn, then all fitted",

@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from lineshape.errors import RecipeError
+from lineshape_training.families.bayesop import BayesOpGAN
+from lineshape_training.families.cgan import CGAN
+from lineshape_training.families.cvae import ConditionalVAE
 from lineshape_training.families.spectrogen import SpectroGen
 from lineshape_training.families.vae import VAE
+from lineshape_training.families.wgan import WGANGP, ConditionalWGANGP
 from lineshape_training.family import Family
 
-FAMILIES: dict[str, Family[Any, Any]] = {family.name: family for family in (SpectroGen(), VAE())}
+FAMILIES: dict[str, Family[Any, Any]] = {
+    family.name: family
+    for family in (SpectroGen(), VAE(), ConditionalVAE(), WGANGP(), ConditionalWGANGP(), CGAN(), BayesOpGAN())
+}
 
 
 def family_of(name: str) -> Family[Any, Any]:

@@ -21,8 +21,9 @@ from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lineshape.bundle import TensorSpec
+from lineshape.bundle import Task, TensorSpec
 from lineshape.preprocessing import Step
+from lineshape_training.conditions import Conditions
 from lineshape_training.conformal import widening
 from lineshape_training.contract import Contract
 from lineshape_training.familiarity import Familiarity
@@ -164,13 +165,21 @@ class SpectroGenNetwork(Trainable):
         lower, upper = torch.minimum(lower - self.widening, spectrum), torch.maximum(upper + self.widening, spectrum)
         return spectrum, lower, upper, self.familiarity(features)
 
-    def loss(self, batch: Tensors) -> Tensors:
+    def draws(self, n: int, device: torch.device) -> Tensors:
+        """The latent's noise, and how each source is varied."""
+        return {
+            "noise": torch.randn(n, self.config.latent, device=device),
+            "gain": torch.randn(n, 1, 8, device=device),
+            "moved": torch.randint(-self.config.shift, self.config.shift + 1, (n, 1), device=device),
+        }
+
+    def loss(self, batch: Tensors, turn: str, done: Float[Tensor, ""]) -> Tensors:
         """Absolute error, derivative, correlation, interval and KL terms."""
         config, mask = self.config, batch["target_mask"]
         truth = prepared(self.target_steps, batch["target"], mask)
-        features = self.encoder.see(*_varied(batch["source"], batch["source_mask"], config))
+        features = self.encoder.see(*_varied(batch, config))
         mean, log_variance = self.encoder(features)
-        latent = mean + torch.randn_like(mean) * torch.exp(log_variance / 2)
+        latent = mean + batch["noise"] * torch.exp(log_variance / 2)
         spectrum, lower, upper = self.decoder(latent)
         share = mask / mask.mean(1, keepdim=True)
         tail = (1 - LEVEL) / 2
@@ -218,12 +227,12 @@ class SpectroGen(Family[SpectroGenNetwork, SpectroGenConfig]):
     """Transfer between two modalities."""
 
     name: ClassVar[str] = "spectrogen"
-    task: ClassVar = "transfer"
+    tasks: ClassVar = ("transfer",)
     scored_by: ClassVar[str] = "1 - mean Pearson correlation with the measured target (smaller is better)"
     interval: ClassVar[float | None] = LEVEL
     Config = SpectroGenConfig
 
-    def tensors(self, table: Table) -> Tensors:
+    def tensors(self, table: Table, conditions: Conditions) -> Tensors:
         """Source and target with their masks."""
         assert isinstance(table, PairTable)
         parts = {
@@ -232,7 +241,7 @@ class SpectroGen(Family[SpectroGenNetwork, SpectroGenConfig]):
         }  # fmt: skip
         return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in parts.items()}
 
-    def network(self, recipe: Recipe) -> SpectroGenNetwork:
+    def network(self, recipe: Recipe, conditions: Conditions) -> SpectroGenNetwork:
         """Fresh weights."""
         check_generated(recipe.intensity_half.get("spectrum", ()), f"recipe {recipe.name}, [intensity_half] spectrum")
         return SpectroGenNetwork(self.config(recipe), recipe)
@@ -249,20 +258,18 @@ class SpectroGen(Family[SpectroGenNetwork, SpectroGenConfig]):
         network.widening.fill_(widening(lower, upper, truth.numpy(), mask.numpy(), group[held], LEVEL))
         network.familiarity.calibrate(network.encoder.see(tensors["source"], tensors["source_mask"]), group)
 
-    def contract(self, network: SpectroGenNetwork, recipe: Recipe) -> Contract:
+    def contract(self, network: SpectroGenNetwork, recipe: Recipe, task: Task | None = None) -> Contract:
         """The one pass that is exported."""
         return SpectroGenContract(network, recipe)
 
 
-def _varied(
-    source: Float[Tensor, "n L"], mask: Float[Tensor, "n L"], config: SpectroGenConfig
-) -> tuple[Tensor, Tensor]:
+def _varied(batch: Tensors, config: SpectroGenConfig) -> tuple[Tensor, Tensor]:
     """Sources as another specimen or instrument might have given them: shifted, with other relative intensities."""
-    n, length = source.shape
-    slow = torch.randn(n, 1, 8, device=source.device) * config.scale
-    gain = torch.exp(F.interpolate(slow, size=length, mode="linear", align_corners=True)[:, 0])
-    whole = torch.randint(-config.shift, config.shift + 1, (n, 1), device=source.device)
-    moved = (torch.arange(length, device=source.device)[None] + whole).clamp(0, length - 1)
+    source, mask = batch["source"], batch["source_mask"]
+    length = source.shape[1]
+    slow = F.interpolate(batch["gain"] * config.scale, size=length, mode="linear", align_corners=True)
+    gain = torch.exp(slow[:, 0])
+    moved = (torch.arange(length, device=source.device)[None] + batch["moved"]).clamp(0, length - 1)
     return torch.gather(source * gain, 1, moved), torch.gather(mask, 1, moved)
 
 

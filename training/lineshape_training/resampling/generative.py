@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
-import torch
 from jaxtyping import Float, Shaped
 from numpy.random import Generator
 from numpy.typing import NDArray
@@ -18,20 +18,17 @@ from numpy.typing import NDArray
 from lineshape.axis import SpectralAxis
 from lineshape.bundle import AxisSpec
 from lineshape.errors import DataError, UsageError
-from lineshape.noise import seeds
 from lineshape_edge import Model, sample
-from lineshape_training import fitting, recipe
-from lineshape_training.contract import Contract, Seeded
+from lineshape_training import recipe
+from lineshape_training.drawing import RunSampler
 from lineshape_training.families import family_of
 from lineshape_training.recipe import Recipe
 from lineshape_training.resampling.draws import Drawn
 from lineshape_training.resampling.sampler import Ratio, SpectralSampler
-from lineshape_training.run import Run
 from lineshape_training.spectra import SpectraTable
 
 Source: TypeAlias = Model | Path | str
 MOST_SEED = 2**53  # that travels as JSON
-BATCH = 1024
 
 
 class GenerativeSampler(SpectralSampler):
@@ -87,7 +84,7 @@ def _opened(source: Source) -> Model:
 
 
 class RecipeSampler(SpectralSampler):
-    """A generator that is fitted to what it is given: one network for each class.
+    """A generator that is fitted to what it is given: one network for each class, or a conditional one for them all.
 
     Parameters
     ----------
@@ -112,43 +109,37 @@ class RecipeSampler(SpectralSampler):
         plan = recipe.load(self.recipe) if isinstance(self.recipe, str) else self.recipe
         if (task := family_of(plan.family).task) != "sample":
             raise UsageError(f"recipe {plan.name} is of a family for {task}; only one for sample draws spectra")
-        units = np.arange(len(X)).astype(str) if groups is None else groups.astype(str)
+        table = _table(X, np.arange(len(X)).astype(str) if groups is None else groups.astype(str), y.astype(str))
         with tempfile.TemporaryDirectory() as thrown_away:
-            work = Path(self.work or thrown_away)
-            self.contracts_ = {
-                label: _fitted(plan, X[rows], units[rows], label, work, self.random_state)
-                for label, rows in self._members(y)
-            }
+            fit = partial(_fitted, plan, work=Path(self.work or thrown_away), seed=self.random_state)
+            if family_of(plan.family).conditional:
+                self.samplers_ = dict.fromkeys(self.classes_.tolist(), fit(table))
+            else:
+                self.samplers_ = {label: fit(table.rows(rows)) for label, rows in self._members(y)}
 
-    @torch.no_grad()
     def _draw(self, label: Any, n: int, rng: Generator) -> Drawn:  # noqa: ANN401
-        rows = torch.from_numpy(seeds(int(rng.integers(MOST_SEED)), n))
-        return np.concatenate([self.contracts_[label](batch)[0].numpy() for batch in torch.split(rows, BATCH)]), None
+        return self.samplers_[label].draw(n, int(rng.integers(MOST_SEED)), str(label)), None
 
 
-def _fitted(plan: Recipe, X: NDArray[Any], groups: NDArray[Any], label: Any, work: Path, seed: int) -> Contract:  # noqa: ANN401
-    """A network fitted to the spectra of one class, as a sampler over seeds."""
-    units = len(np.unique(groups))
+def _fitted(plan: Recipe, table: SpectraTable, work: Path, seed: int) -> RunSampler:
+    """A network fitted to these spectra, as a sampler over seeds."""
+    from lineshape_training import fitting  # Lightning takes longer to import than everything else here
+
+    units = len(np.unique(table.group))
     if units < 2:
-        raise DataError(f"recipe {plan.name} holds groups out to choose its steps, and class {label!r} has only one")
-    table = _table(X, groups)
+        raise DataError(f"recipe {plan.name} holds groups out to choose its steps, and class {table.labels[0]!r} has "
+                        "only one")  # fmt: skip
     folds = min(plan.fit.folds, units)
     fit = msgspec.structs.replace(plan.fit, folds=folds, holdouts=min(plan.fit.holdouts, folds))
     adapted = msgspec.structs.replace(plan, axes={"spectrum": AxisSpec.of(table.axis)}, fit=fit)
-    digest = sha256(np.ascontiguousarray(X).tobytes()).hexdigest()
-    key = msgspec.json.encode((adapted, digest, groups.tolist(), seed))
+    digest = sha256(table.values.tobytes()).hexdigest()
+    key = msgspec.json.encode((adapted, digest, table.group.tolist(), table.labels.tolist(), seed))
     out = work / sha256(key).hexdigest()[:12]  # one folder serves all folds of a cross-validation
-    run = fitting.fit(adapted, table, out, data="fold", data_sha256=digest, seed=seed, resume=True)
-    return Seeded(_contract(run)).eval()
+    return RunSampler(fitting.fit(adapted, table, out, data="fold", data_sha256=digest, seed=seed, resume=True))
 
 
-def _contract(run: Run) -> Contract:
-    plan = run.spec.recipe
-    return family_of(plan.family).contract(run.network(), plan)
-
-
-def _table(X: NDArray[Any], groups: NDArray[Any]) -> SpectraTable:
+def _table(X: NDArray[Any], groups: NDArray[Any], labels: NDArray[Any]) -> SpectraTable:
     """Spectra without a position: a family sees points, not wavenumbers."""
     values = np.ascontiguousarray(X, np.float32)
     axis = SpectralAxis.regular("points", 0, X.shape[1] - 1, X.shape[1], "nm")
-    return SpectraTable(values, np.ones_like(values), axis, groups, groups)
+    return SpectraTable(values, np.ones_like(values), axis, groups, groups, labels)

@@ -19,10 +19,11 @@ from lineshape.errors import DataError, LineshapeError
 from lineshape.files import write_atomically
 from lineshape.npz import read_npz
 from lineshape_training.minerals.streams import stream
+from lineshape_training.recipe import Recipe
 from lineshape_training.resampling import ADASYN, SMOTE, ClassicalAugmentation, SpectralSampler, SpectralSMOTE
 from lineshape_training.resampling.generative import RecipeSampler
 from lineshape_training.study.arms import AUGMENTED, BALANCED, DECIDING, GENERATED, REAL, Arm, Pool, mixed
-from lineshape_training.study.probes import CLASSIFIERS, REGRESSORS
+from lineshape_training.study.probes import probes
 from lineshape_training.study.protocols import Split
 
 REFUSED = "refused"  # the array of a cell that could not be computed; it holds the reason
@@ -54,6 +55,11 @@ class Problem:
     group: Shaped[np.ndarray, " n"]
 
     @property
+    def truth(self) -> NDArray[np.int64] | NDArray[np.float64]:
+        """Index of the class among the sorted ones, or the amount, of every spectrum."""
+        return self.y if self.classes is None else np.searchsorted(self.classes, self.y)
+
+    @property
     def classes(self) -> NDArray[Any] | None:
         """The sorted classes; None for amounts."""
         return None if self.y.dtype.kind == "f" else np.unique(self.y)
@@ -67,7 +73,10 @@ class Cell:
     ----------
     split : Split
     method : str
-        `NONE`, one of `AUGMENTATIONS`, or a recipe.
+        `NONE`, one of `AUGMENTATIONS`, or the name of a recipe.
+    recipe : Recipe or None
+        What that name stands for.
+    probes : tuple of str
     whole : bool
         All arms of the method, or only the one that decides.
     seed : int
@@ -77,6 +86,8 @@ class Cell:
 
     split: Split
     method: str
+    recipe: Recipe | None
+    probes: tuple[str, ...]
     whole: bool
     seed: int
     path: Path
@@ -94,7 +105,7 @@ class Cell:
 def compute(cell: Cell, problem: Problem) -> None:
     """Predict the held-out rows by every arm and probe, and write the answers [m, K]; the file is all or nothing."""
     try:
-        with _one_thread():
+        with one_thread():
             answers = dict(_answers(cell, problem))
     except LineshapeError as error:  # a class too small for the method is a result, not the end of the study
         answers = {REFUSED: np.array(str(error))}
@@ -104,7 +115,7 @@ def compute(cell: Cell, problem: Problem) -> None:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Sums in one order, so that a cell does not depend on the cores of the machine, nor on who else computes."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -126,30 +137,30 @@ def _answers(cell: Cell, problem: Problem) -> list[tuple[str, NDArray[np.float64
     if problem.classes is not None and len(np.unique(y)) < 2:
         raise DataError(f"all spectra to fit on are of class {y[0]}; nothing can be told apart")
     pool = _pool(cell, problem) if cell.method != NONE else None
-    probes, answers = CLASSIFIERS if problem.classes is not None else REGRESSORS, []
+    asked, answers = probes(problem.classes is not None, cell.probes), []
     for arm in cell.arms:
         spectra, targets = mixed(arm, X, y, pool, _stream(cell, arm.name))
-        for name, probe in probes.items():
+        for name, probe in asked.items():
             fitted = probe(int(_stream(cell, name).integers(2**31))).fit(spectra, targets)
-            answers.append((f"{arm.name}|{name}", _predicted(fitted, held, problem.classes)))
+            answers.append((f"{arm.name}|{name}", predicted(fitted, held, problem.classes)))
     return answers
 
 
 def _pool(cell: Cell, problem: Problem) -> Pool:
     rows = cell.split.fitting
-    sampler = sampler_of(cell.method, cell.seed, cell.path.with_suffix(".fits"))
+    sampler = sampler_of(cell)
     sampler.fit(problem.X[rows], problem.y[rows], groups=problem.group[rows])
     return Pool(sampler, problem.y[rows], cell.arms)
 
 
-def sampler_of(method: str, seed: int, work: Path) -> SpectralSampler:
-    """The sampler that a method's name stands for."""
-    if method in AUGMENTATIONS:
-        return AUGMENTATIONS[method](seed)
-    return RecipeSampler(method, random_state=seed, work=work)
+def sampler_of(cell: Cell) -> SpectralSampler:
+    """The sampler of a cell's method."""
+    if cell.recipe is None:
+        return AUGMENTATIONS[cell.method](cell.seed)
+    return RecipeSampler(cell.recipe, random_state=cell.seed, work=cell.path.with_suffix(".fits"))
 
 
-def _predicted(fitted: Any, X: NDArray[Any], classes: NDArray[Any] | None) -> NDArray[np.float64]:  # noqa: ANN401
+def predicted(fitted: Any, X: NDArray[Any], classes: NDArray[Any] | None) -> NDArray[np.float64]:  # noqa: ANN401
     """Scores of all classes [m, K], 0 for those that the probe never saw; or amounts [m, 1]."""
     if classes is None:
         return np.asarray(fitted.predict(X), np.float64).reshape(-1, 1)

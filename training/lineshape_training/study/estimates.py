@@ -1,13 +1,12 @@
 """Scores of held-out predictions with intervals over groups.
 
 Whole groups are drawn with replacement. A draw is a vector of weights, one for each group, and every score here is
-computed for all draws at once from weighted counts. Two sets of predictions of the same rows share their draws, so the
-interval of their difference is that of a paired comparison.
+computed for all draws at once from weighted counts. All predictions of the same rows share these weights, so the
+interval of a difference is that of a paired comparison.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,23 +30,25 @@ class Predicted:
         Index of the class, or the amount.
     answer : float64 [n, K] or [n, 1]
         Score of every class, or the amount.
-    group : str [n]
+    weights : float64 [1 + DRAWS, n]
+        Of the rows in every draw; see `drawn`.
     """
 
     truth: NDArray[np.int64] | NDArray[np.float64]
     answer: Float[np.ndarray, "n K"]
-    group: Shaped[np.ndarray, " n"]
+    weights: Float[np.ndarray, "draws n"]
 
-    def weights(self) -> Float[np.ndarray, "draws n"]:
-        """How often each row counts, in the sample itself and in every draw of groups."""
-        names, index = np.unique(self.group, return_inverse=True)
-        drawn = np.random.default_rng(0).multinomial(len(names), np.full(len(names), 1 / len(names)), size=DRAWS)
-        return np.concatenate([np.ones((1, len(names))), drawn])[:, index]
+
+def drawn(group: Shaped[np.ndarray, " n"]) -> Float[np.ndarray, "draws n"]:
+    """How often each row counts, in the sample itself and in every draw of groups."""
+    names, index = np.unique(group, return_inverse=True)
+    times = np.random.default_rng(0).multinomial(len(names), np.full(len(names), 1 / len(names)), size=DRAWS)
+    return np.asarray(np.concatenate([np.ones((1, len(names))), times])[:, index])
 
 
 def class_scores(predicted: Predicted, rare: int) -> dict[str, Draws]:
     """Balanced accuracy, macro F1, macro AUC, and recall and AUPRC of the rare class; all 0 to 1, larger is better."""
-    weights, truth, answer = predicted.weights(), predicted.truth, predicted.answer
+    weights, truth, answer = predicted.weights, predicted.truth, predicted.answer
     classes = answer.shape[1]
     confusion = np.stack([weights @ _cells(truth, answer, row) for row in range(classes)], axis=1)
     hits, of_truth, of_answer = np.diagonal(confusion, axis1=1, axis2=2), confusion.sum(2), confusion.sum(1)
@@ -63,7 +64,7 @@ def class_scores(predicted: Predicted, rare: int) -> dict[str, Draws]:
 
 def amount_scores(predicted: Predicted) -> dict[str, Draws]:
     """RMSEP (in the analyte's unit, smaller is better) and R2 (at most 1, larger is better)."""
-    weights, truth = predicted.weights(), predicted.truth
+    weights, truth = predicted.weights, predicted.truth
     total, centred = weights.sum(1), truth - truth.mean()
     squares, around = weights @ (predicted.answer[:, 0] - truth) ** 2, weights @ centred**2
     spread = around - (weights @ centred) ** 2 / total
@@ -104,10 +105,9 @@ def _ranked(score: Float[np.ndarray, " n"], positive: NDArray[np.bool_],
     """AUC and average precision of one class; equal scores count as one step of the curve."""
     order = np.argsort(-score, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(score[order]) != 0])
-    sums: Callable[[NDArray[np.bool_]], NDArray[np.float64]] = lambda rows: np.add.reduceat(  # noqa: E731
-        weights[:, order] * rows[order], starts, axis=1
-    )
-    hits, misses = sums(positive), sums(~positive)
+    ranked = weights[:, order]
+    hits = np.add.reduceat(ranked * positive[order], starts, axis=1)
+    misses = np.add.reduceat(ranked, starts, axis=1) - hits  # whole numbers: exact
     found, missed = hits.cumsum(1), misses.cumsum(1)
     pairs = (misses * (found - hits / 2)).sum(1)
     precision = _share(found, found + missed)

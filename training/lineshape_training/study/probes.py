@@ -1,14 +1,14 @@
 """Fixed probes: what a generator's spectra must help. No probe is tuned, so that none can be tuned in anybody's favour.
 
 Five classifiers and three regressors, from linear to convolutional, each with `fit(X, y)` and `predict_proba(X)` or
-`predict(X)` in the manner of scikit-learn.
+`predict(X)` in the manner of scikit-learn; and a residual network for those who ask for it.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from lineshape.errors import UsageError
 from lineshape_training.study.convolutional import ConvolutionalClassifier
+from lineshape_training.study.residual import ResidualClassifier
 from lineshape_training.study.rocket import RocketClassifier
 
 COMPONENTS = 10  # of PLS
@@ -89,16 +91,34 @@ class PLS(BaseEstimator):  # type: ignore[misc]
         return np.asarray(self.model_.predict(X)).ravel()
 
 
-# Each takes the seed of whatever is random in it.
-CLASSIFIERS: dict[str, Callable[[int], Any]] = {
+Probes: TypeAlias = Mapping[str, Callable[[int], Any]]  # each takes the seed of whatever is random in it
+
+CLASSIFIERS: Probes = {
     "PLS-DA": lambda seed: PLSDA(),
     "logistic regression": lambda seed: make_pipeline(FunctionTransformer(snv), _Logistic(max_iter=200)),
     "random forest": lambda seed: RandomForestClassifier(TREES, random_state=seed),
     "rocket": RocketClassifier,
     "CNN": ConvolutionalClassifier,
 }
-REGRESSORS: dict[str, Callable[[int], Any]] = {
+ASKED_FOR: Probes = {"ResNet": ResidualClassifier}  # classifiers that take too long to be among the usual ones
+REGRESSORS: Probes = {
     "PLS": lambda seed: PLS(),
     "random forest": lambda seed: RandomForestRegressor(TREES, max_features=1 / 3, random_state=seed),
     "gradient boosting": lambda seed: HistGradientBoostingRegressor(max_features=1 / 3, random_state=seed),
 }
+
+
+def probes(classes: bool, names: tuple[str, ...] = ()) -> Probes:
+    """The probes of classes or of amounts: those of these names, or the usual ones.
+
+    Raises
+    ------
+    UsageError
+        If there is none of a name.
+    """
+    usual = CLASSIFIERS if classes else REGRESSORS
+    offered = {**usual, **(ASKED_FOR if classes else {})}
+    if unknown := set(names) - set(offered):
+        of = "classes" if classes else "an analyte"
+        raise UsageError(f"no probe {min(unknown)!r} of {of}; there are {', '.join(offered)}")
+    return {name: offered[name] for name in names or usual}

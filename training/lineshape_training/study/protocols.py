@@ -61,7 +61,7 @@ def imbalanced(table: SpectraTable, splits: list[Split], ratio: int, seed: int) 
     rare = rarest(table)
     thinned = []
     for split in splits:
-        label, rng = label_of(table)[split.fitting], stream(seed, "imbalance", ratio, split.number)
+        label, rng = table.labels[split.fitting], stream(seed, "imbalance", ratio, split.number)
         common, others = split.fitting[label != rare], split.fitting[label == rare]
         kept = max(2, round(len(common) / ratio))
         rows = np.concatenate([common, _whole_groups(table.group, others, rng)[:kept]])
@@ -105,11 +105,6 @@ def rarest(table: SpectraTable) -> str:
     return counts(table)[0].label
 
 
-def label_of(table: SpectraTable) -> Names:
-    """The class of every row; one class without a name where the table has none."""
-    return np.full(len(table), "") if table.label is None else table.label
-
-
 def _whole_groups(group: Names, rows: Rows, rng: np.random.Generator) -> Rows:
     """Rows in the order of their shuffled groups."""
     order = rng.permutation(np.unique(group[rows]))
@@ -118,7 +113,7 @@ def _whole_groups(group: Names, rows: Rows, rng: np.random.Generator) -> Rows:
 
 def _spread(table: SpectraTable, rows: Rows, count: int, rng: np.random.Generator) -> list[str]:
     """Names of `count` groups, taken from the classes in turn."""
-    label = label_of(table)[rows]
+    label = table.labels[rows]
     queues = [rng.permutation(np.unique(table.group[rows[label == name]])).tolist() for name in np.unique(label)]
     taken: list[str] = []
     while len(taken) < count and any(queues):

@@ -16,14 +16,17 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
+from numpy.typing import NDArray
 
 from lineshape.errors import DataError, UsageError
 from lineshape.preprocessing import MinMax, Step, forward
-from lineshape_training import recipe
+from lineshape_training.recipe import Recipe
 from lineshape_training.spectra import SpectraTable
 from lineshape_training.study.arms import AUGMENTED, DECIDING, GENERATED
-from lineshape_training.study.cells import AUGMENTATIONS, NONE, REFUSED, Cell, Problem, compute, computed
-from lineshape_training.study.estimates import Predicted
+from lineshape_training.study.cells import NONE, REFUSED, Cell, Problem, compute, computed
+from lineshape_training.study.estimates import Predicted, amount_scores, class_scores, drawn
+from lineshape_training.study.methods import looked_up
+from lineshape_training.study.probes import probes
 from lineshape_training.study.protocols import (
     FOLDS,
     Split,
@@ -35,7 +38,7 @@ from lineshape_training.study.protocols import (
     rarest,
     without_instrument,
 )
-from lineshape_training.study.table import Answers, Outcome, tabulated
+from lineshape_training.study.table import Key, Outcome, Scores, tabulated
 
 PROTOCOLS = ("group", "spectrum", "imbalance", "curve", "instrument")
 RATIOS = (20, 138)  # of the imbalance protocol; 138:1 is that of a published clinical set
@@ -48,7 +51,7 @@ class StudySpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Parameters
     ----------
     methods : tuple of str
-        Of the augmentations, and recipes; `NONE` alone for real spectra only.
+        Of the augmentations, and recipes by name; `NONE` alone for real spectra only.
     protocols : tuple of str
         Of `PROTOCOLS`.
     steps : tuple of Step
@@ -56,6 +59,10 @@ class StudySpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     analyte : str, optional
         To be predicted, in the place of the class.
     repeats, folds, seed : int
+    probes : tuple of str
+        Of `probes.CLASSIFIERS` and `probes.ASKED_FOR`, or of `probes.REGRESSORS`; by default the usual ones.
+    recipes : dict of Recipe
+        What names among the methods stand for, before the recipes that are shipped.
     """
 
     methods: tuple[str, ...] = ("classical", "smote", "spectral-smote")
@@ -65,6 +72,8 @@ class StudySpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     repeats: int = 1
     folds: int = FOLDS
     seed: int = 0
+    probes: tuple[str, ...] = ()
+    recipes: dict[str, Recipe] = {}
 
 
 class Study:
@@ -80,7 +89,7 @@ class Study:
     Raises
     ------
     UsageError
-        For a protocol or method that does not exist.
+        For a protocol, method or probe that does not exist.
     DataError
         If the table lacks what a protocol needs.
     """
@@ -92,6 +101,8 @@ class Study:
         y = self.table.label if spec.analyte is None else self.table.analytes[spec.analyte]
         assert y is not None
         self.problem = Problem(values, y, self.table.group)
+        self.methods = looked_up((NONE, *spec.methods), spec.recipes)
+        self.probes = tuple(probes(spec.analyte is None, spec.probes))
         self.cells = [cell for split in self._splits() for cell in self._cells_of(split, work)]
 
     def run(self, jobs: int = 1, progress: Callable[[int], object] = lambda cells: None) -> Outcome:
@@ -116,38 +127,35 @@ class Study:
     def outcome(self) -> Outcome:
         """The table of all computed cells."""
         rare = rarest(self.table) if self.spec.analyte is None else None
-        return tabulated(dict(self._answers()), self._refused(), self.problem.classes, rare)
+        scored: dict[Key, Scores] = {}
+        refused: dict[str, str] = {}
+        for protocol, methods in self._cells_by_protocol().items():
+            scores_of = self._scoring(methods[NONE], rare)
+            for method, cells in methods.items():
+                parts = [computed(cell) for cell in cells]
+                if reasons := [str(part[REFUSED]) for part in parts if REFUSED in part]:
+                    refused[f"{protocol}, {method}"] = reasons[-1]
+                    continue
+                for name in parts[0]:
+                    arm, probe = name.split("|")
+                    scored[protocol, method, arm, probe] = scores_of(np.concatenate([part[name] for part in parts]))
+        return tabulated(scored, refused, rare)
 
-    def _answers(self) -> Iterator[tuple[tuple[str, str, str, str], Predicted]]:
-        """Held-out predictions by (protocol, method, arm, probe), pooled over folds; without what a fold refused."""
-        for (protocol, method), cells in self._columns().items():
-            parts = [computed(cell) for cell in cells]
-            if any(REFUSED in part for part in parts):
-                continue
-            rows = np.concatenate([cell.split.held for cell in cells])
-            for key in parts[0]:
-                arm, probe = key.split("|")
-                answer = np.concatenate([part[key] for part in parts])
-                yield (protocol, method, arm, probe), Predicted(self._truth()[rows], answer, self.problem.group[rows])
+    def _scoring(self, cells: list[Cell], rare: str | None) -> Callable[[NDArray[np.float64]], Scores]:
+        """Scores of a protocol's answers, pooled over its folds; all methods share the draws of its groups."""
+        rows, classes = np.concatenate([cell.split.held for cell in cells]), self.problem.classes
+        truth, weights = self.problem.truth[rows], drawn(self.problem.group[rows])
+        if classes is None:
+            return lambda answer: amount_scores(Predicted(truth, answer, weights))
+        position = classes.tolist().index(rare)
+        return lambda answer: class_scores(Predicted(truth, answer, weights), position)
 
-    def _refused(self) -> dict[str, str]:
-        """Why a method could not be measured under a protocol."""
-        reasons = {}
-        for (protocol, method), cells in self._columns().items():
-            for part in map(computed, cells):
-                if REFUSED in part:
-                    reasons[f"{protocol}, {method}"] = str(part[REFUSED])
-        return reasons
-
-    def _columns(self) -> dict[tuple[str, str], list[Cell]]:
-        columns: dict[tuple[str, str], list[Cell]] = {}
+    def _cells_by_protocol(self) -> dict[str, dict[str, list[Cell]]]:
+        """The cells of each method under each protocol; all methods of one have the same splits in the same order."""
+        cells: dict[str, dict[str, list[Cell]]] = {}
         for cell in self.cells:
-            columns.setdefault((cell.split.protocol, cell.method), []).append(cell)
-        return columns
-
-    def _truth(self) -> Answers:
-        classes = self.problem.classes
-        return self.problem.y if classes is None else np.searchsorted(classes, self.problem.y)
+            cells.setdefault(cell.split.protocol, {}).setdefault(cell.method, []).append(cell)
+        return cells
 
     def _splits(self) -> Iterator[Split]:
         """All splits of all protocols, checked; those that leave nothing to fit or judge are left out."""
@@ -178,28 +186,24 @@ class Study:
 
     def _cells_of(self, split: Split, work: Path) -> Iterator[Cell]:
         whole = split.protocol == "by group"
-        for method in dict.fromkeys((NONE, *self.spec.methods)):
-            key = self._key(split, method, whole)
+        for method, plan in self.methods.items():
+            key = self._key(split, plan or method, whole)
             name = re.sub(r"[^\w.]+", "-", split.protocol)  # an instrument may have any name
-            yield Cell(split, method, whole, self.spec.seed, work / f"{name}-{key}.npz")
+            path = work / f"{name}-{key}.npz"
+            yield Cell(split, method, plan, self.probes, whole, self.spec.seed, path)
 
-    def _key(self, split: Split, method: str, whole: bool) -> str:
-        """What decides a cell: spectra, targets, rows, method, arms, seed, and the versions that compute it."""
-        plan = recipe.load(method) if method not in (NONE, *AUGMENTATIONS) else method
+    def _key(self, split: Split, plan: Recipe | str, whole: bool) -> str:
+        """What decides a cell: spectra, targets, rows, method, arms, probes, seed, and the versions that compute it."""
         arms = (AUGMENTED, GENERATED, DECIDING) if whole else split.balances
         versions = [version(name) for name in ("lineshape", "torch", "numpy", "scikit-learn", "imbalanced-learn")]
         rows = (split.number, split.fitting.tolist(), split.held.tolist())
-        key = sha256(msgspec.json.encode((plan, str(arms), self.spec.seed, rows, versions)))
+        key = sha256(msgspec.json.encode((plan, str(arms), self.probes, self.spec.seed, rows, versions)))
         for array in (self.problem.X, self.problem.y, self.problem.group):
             key.update(np.ascontiguousarray(array).tobytes())
         return key.hexdigest()[:12]
 
 
 def _check(spec: StudySpec, table: SpectraTable) -> None:
-    for method in spec.methods:
-        if method not in (NONE, *AUGMENTATIONS, *recipe.shipped()) and not method.endswith(".toml"):
-            known = ", ".join([NONE, *AUGMENTATIONS, *recipe.shipped()])
-            raise UsageError(f"no method {method!r}; there are {known}, or give a recipe's .toml file")
     if unknown := set(spec.protocols) - set(PROTOCOLS):
         raise UsageError(f"no protocol {min(unknown)!r}; there are {', '.join(PROTOCOLS)}")
     if "instrument" in spec.protocols and table.instrument is None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from lineshape_training.results import Interval
 from lineshape_training.study.arms import BALANCED, DECIDING, REAL
 from lineshape_training.study.cells import NONE
-from lineshape_training.study.estimates import Draws, Predicted, amount_scores, class_scores, interval, p_value
+from lineshape_training.study.estimates import Draws, interval, p_value
+from lineshape_training.study.protocols import LEAKY
 
-Answers: TypeAlias = NDArray[np.int64] | NDArray[np.float64]
 Key: TypeAlias = tuple[str, str, str, str]  # protocol, method, arm, probe
+Scores: TypeAlias = dict[str, Draws]
 Verdict: TypeAlias = Literal["helps", "makes no difference", "hurts"]
 
 ALL_PROBES = "mean of probes"
@@ -60,7 +59,7 @@ class Outcome(msgspec.Struct, frozen=True):
     ----------
     rows : tuple of Row
     effects : tuple of Effect
-        One for each protocol and method.
+        One for each method and protocol, but for the split by spectrum: what leaks decides nothing.
     refused : dict of str
         Why a method could not be measured under a protocol.
     rare : str or None
@@ -73,33 +72,27 @@ class Outcome(msgspec.Struct, frozen=True):
     rare: str | None
 
 
-def tabulated(predicted: Mapping[Key, Predicted], refused: dict[str, str], classes: NDArray[Any] | None,
-              rare: str | None) -> Outcome:  # fmt: skip
-    """Score all predictions.
+def tabulated(drawn: dict[Key, Scores], refused: dict[str, str], rare: str | None) -> Outcome:
+    """Intervals, gains and verdicts of all scores.
 
     Parameters
     ----------
-    predicted : mapping of Key to Predicted
+    drawn : dict of Key to Scores
+        Of the sample and of every draw; those of real spectra alone stand among them.
     refused : dict of str
-    classes : array [K] or None
-        Sorted; None for amounts.
     rare : str or None
-        One of the classes.
+        None for amounts.
     """
-    position = 0 if classes is None else classes.tolist().index(rare)
-    drawn = {
-        key: amount_scores(one) if classes is None else class_scores(one, position) for key, one in predicted.items()
-    }
     drawn = _with_means(drawn)
     rows = tuple(_row(key, scores, drawn[(key[0], NONE, REAL.name, key[3])]) for key, scores in drawn.items())
-    deciding = "R2" if classes is None else "balanced accuracy"
+    deciding = "R2" if rare is None else "balanced accuracy"
     effects = tuple(_effect(row, deciding) for row in rows if _decides(row))
     return Outcome(rows, effects, refused, rare)
 
 
-def _with_means(drawn: dict[Key, dict[str, Draws]]) -> dict[Key, dict[str, Draws]]:
+def _with_means(drawn: dict[Key, Scores]) -> dict[Key, Scores]:
     """Also the mean over the probes, draw by draw."""
-    arms: dict[tuple[str, str, str], list[dict[str, Draws]]] = {}
+    arms: dict[tuple[str, str, str], list[Scores]] = {}
     for (protocol, method, arm, _), scores in drawn.items():
         arms.setdefault((protocol, method, arm), []).append(scores)
     means = {
@@ -109,7 +102,7 @@ def _with_means(drawn: dict[Key, dict[str, Draws]]) -> dict[Key, dict[str, Draws
     return drawn | means
 
 
-def _row(key: Key, scores: dict[str, Draws], real: dict[str, Draws]) -> Row:
+def _row(key: Key, scores: Scores, real: Scores) -> Row:
     scores = {name: values for name, values in scores.items() if np.isfinite(values[0])}  # no rare spectrum was held
     gains = {} if key[1] == NONE else {name: _gain(name, values - real[name]) for name, values in scores.items()}
     return Row(*key, {name: interval(values) for name, values in scores.items()}, gains)
@@ -122,7 +115,7 @@ def _gain(score: str, difference: Draws) -> Gain:
 
 
 def _decides(row: Row) -> bool:
-    return row.probe == ALL_PROBES and row.arm in (DECIDING.name, BALANCED.name)
+    return row.protocol != LEAKY and row.probe == ALL_PROBES and row.arm in (DECIDING.name, BALANCED.name)
 
 
 def _effect(row: Row, score: str) -> Effect:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from lineshape_training.datasets.commands import Analyte, Group, Instrument, Json, Label, Modality
+from lineshape_training.datasets.commands import Analyte, Group, Instrument, Json, Label, Modality, Unit, opened, said
 
 if TYPE_CHECKING:
+    from lineshape_training.datasets.opening import Columned
+    from lineshape_training.recipe import Recipe
     from lineshape_training.study import Outcome, StudySpec
     from lineshape_training.validation.evidence import Evidence
     from lineshape_training.validation.judgement import Judgement
@@ -28,13 +30,20 @@ Train = Annotated[str | None, typer.Option(help="The real spectra that the gener
 Report = Annotated[Path | None, typer.Option(help="Write report.html with its pictures into this folder.")]
 Asked = Annotated[bool, typer.Option("--study", help="Measure whether classifiers or regressors profit (takes long).")]
 Method = Annotated[
-    list[str] | None, typer.Option(help="Of the study: classical, smote, adasyn, spectral-smote, a recipe, none.")
+    list[str] | None,
+    typer.Option(
+        help="Of the study: classical, smote, adasyn, spectral-smote, a recipe (its name or TOML file), none."
+    ),
 ]
 Protocol = Annotated[
     list[str] | None, typer.Option(help="Of the study: group, spectrum, imbalance, curve, instrument.")
 ]
 Step = Annotated[
     list[str] | None, typer.Option(help="Of the study: intensity steps such as min-max (the default) or snv.")
+]
+Probe = Annotated[
+    list[str] | None,
+    typer.Option(help="Of the study: what is to profit, in the place of the usual ones; ResNet is another one."),
 ]
 Work = Annotated[Path, typer.Option(help="Folder of the study's cells; those that are there are not computed again.")]
 
@@ -51,6 +60,7 @@ def validate(
         int | None, typer.Option("-n", min=10, help="Spectra to draw; by default as many as are unseen.")
     ] = None,
     modality: Modality = None,
+    unit: Unit = None,
     group: Group = None,
     label: Label = None,
     instrument: Instrument = None,
@@ -58,6 +68,7 @@ def validate(
     method: Method = None,
     protocol: Protocol = None,
     step: Step = None,
+    probe: Probe = None,
     folds: Annotated[int, typer.Option(min=2, help="Of the study.")] = 5,
     repeats: Annotated[int, typer.Option(min=1, help="Of the study's folds.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Processes of the study; the table does not depend on it.")] = 1,
@@ -67,20 +78,25 @@ def validate(
 ) -> None:
     """Judge generated spectra by groups that the generator has not seen; exit code 4 if they fail."""
     _check_asked(model, data, study, (synthetic, real, train), report)
-    _check_columns(model, study, modality, group, label, instrument, analyte)
+    _check_columns(model, study, modality, unit, group, label, instrument, analyte)
     import torch
 
+    from lineshape_training.validation.generator import open_generator, validated
     from lineshape_training.validation.record import Record
 
     torch.set_num_threads(1)
-    record = Record()
+    record, columns = Record(), said(modality, unit, group, label, instrument, analyte)
+    own: tuple[Recipe, ...] = ()
     if synthetic and real and train:
-        record = record.judged(_judged_files(synthetic, real, train, modality, group, label, analyte))
+        record = record.judged(_judged_files(synthetic, real, train, columns))
     elif model and data:
-        record = record.judged(_judged_model(model, data, n, seed))
+        generator = open_generator(model)
+        record = record.judged(validated(generator, data, n, seed))
+        own, columns = (generator.recipe,), _as_fitted(columns, generator.recipe)
     if study and data:
-        spec = _study_spec(method, protocol, step, analyte, repeats, folds, seed, model)
-        record = record.studied(spec, _studied(data, spec, jobs, work, (modality, group, label, instrument, analyte)))
+        numbers = {"analyte": analyte, "repeats": repeats, "folds": folds, "seed": seed}
+        spec = _study_spec(method, own, protocols=protocol or ["group"], steps=step, probes=probe or (), **numbers)
+        record = record.studied(spec, _studied(data, columns, spec, jobs, work))
     asked = {"data": data, "synthetic": synthetic, "real": real, "train": train}
     record = record.about({name: path for name, path in asked.items() if path})
     if model is not None and (model / "run.json").exists():
@@ -98,7 +114,7 @@ def _check_columns(model: Path | None, study: bool, *columns: object) -> None:
 
     if model is not None and not study and any(columns):
         raise UsageError("a run or bundle reads the columns that its recipe names ([data] group, label ...); --group, "
-                         "--label, --modality, --instrument and --analyte are for --study and for files")  # fmt: skip
+                         "--label, --modality, --unit, --instrument, --analyte are for --study and files")  # fmt: skip
 
 
 def _check_asked(
@@ -118,49 +134,42 @@ def _check_asked(
         raise UsageError(f"nothing to judge by {data}: give a run or bundle, or --study")
 
 
-def _judged_files(synthetic: str, real: str, train: str, modality: str | None, group: list[str] | None,
-                  label: str | None, analyte: str | None) -> tuple[Judgement, Evidence]:  # fmt: skip
-    from lineshape_training.datasets.opening import Columned
+def _judged_files(synthetic: str, real: str, train: str, columns: Columned) -> tuple[Judgement, Evidence]:
     from lineshape_training.validation.judgement import judge
     from lineshape_training.validation.spectra_files import evidence_from_files
 
-    said = Columned(modality, group=tuple(group or ()), label=label, analytes=(analyte,) if analyte else ())
-    evidence = evidence_from_files(synthetic, real, train, said)
+    evidence = evidence_from_files(synthetic, real, train, columns)
     return judge(evidence), evidence
 
 
-def _judged_model(model: Path, data: str, n: int | None, seed: int) -> tuple[Judgement, Evidence | None]:
-    from lineshape_training.validation.generator import open_generator, validated
+def _as_fitted(columns: Columned, recipe: Recipe) -> Columned:
+    """The columns of a run's data: those that the options name, else those that its recipe names."""
+    usual = {"modality": recipe.data.spectrum, "group": recipe.data.groups, "label": recipe.data.label}
+    missing = {name: value for name, value in usual.items() if not getattr(columns, name)}
+    return msgspec.structs.replace(columns, **missing)
 
-    return validated(open_generator(model), data, n, seed)
 
-
-def _study_spec(method: list[str] | None, protocol: list[str] | None, step: list[str] | None, analyte: str | None,
-                repeats: int, folds: int, seed: int, model: Path | None) -> StudySpec:  # fmt: skip
+def _study_spec(methods: list[str] | None, own: tuple[Recipe, ...], steps: list[str] | None, **others: object
+                ) -> StudySpec:  # fmt: skip
     """The study that the options ask for; the recipe of a run is one of its methods."""
     from lineshape.errors import UsageError
     from lineshape_training.study import StudySpec
-    from lineshape_training.validation.generator import open_generator
+    from lineshape_training.study.methods import named
 
-    methods = tuple(method or StudySpec().methods)
-    if model is not None:
-        methods = (*methods, open_generator(model).recipe.name)
-    steps = [{"step": name} for name in step or ("min-max",)]
-    plan = {"methods": methods, "protocols": protocol or ["group"], "steps": steps, "analyte": analyte,
-            "repeats": repeats, "folds": folds, "seed": seed}  # fmt: skip
+    found = named(methods or StudySpec().methods, *own)
+    plan = {"methods": list(found), "recipes": {name: recipe for name, recipe in found.items() if recipe},
+            "steps": [{"step": name} for name in steps or ("min-max",)], **others}  # fmt: skip
     try:
         return msgspec.convert(plan, StudySpec)
     except msgspec.ValidationError as error:
         raise UsageError(f"the study cannot be made as asked: {error}") from None
 
 
-def _studied(data: str, spec: StudySpec, jobs: int, work: Path,
-             columns: tuple[str | None, list[str] | None, str | None, str | None, str | None]) -> Outcome:  # fmt: skip
+def _studied(data: str, columns: Columned, spec: StudySpec, jobs: int, work: Path) -> Outcome:
     from tqdm import tqdm
 
-    from lineshape_training.datasets.commands import opened
     from lineshape_training.study import Study
 
-    study = Study(opened(data, *columns), spec, work / Path(data).stem)
+    study = Study(opened(data, columns), spec, work / Path(data).stem)
     with tqdm(total=len(study.cells), desc="study", unit="cell", file=sys.stderr) as bar:
         return study.run(jobs, bar.update)

@@ -42,9 +42,8 @@ class Side:
     @classmethod
     def of(cls, table: SpectraTable) -> Side:
         """A table's spectra, groups and classes."""
-        label = np.full(len(table), "") if table.label is None else table.label
         amount = next(iter(table.analytes.values()), None)
-        return cls(table.values, table.group, label, amount)
+        return cls(table.values, table.group, table.labels, amount)
 
     @classmethod
     def synthetic(cls, values: Float[np.ndarray, "n L"], label: Names | None = None) -> Side:

@@ -14,21 +14,18 @@ from jaxtyping import Float32
 from numpy.typing import NDArray
 
 from lineshape.errors import DataError, UnsupportedBundle
-from lineshape.noise import seeds
 from lineshape_edge import Model, sample
-from lineshape_training.contract import Seeded
-from lineshape_training.families import family_of
+from lineshape_training.drawing import RunSampler
 from lineshape_training.loading import load_table
 from lineshape_training.preprocess import prepared
 from lineshape_training.recipe import Recipe
-from lineshape_training.run import Run, RunSpec
+from lineshape_training.resampling.draws import largest_remainder
+from lineshape_training.run import Run, RunSpec, group_hash
 from lineshape_training.spectra import SpectraTable
 from lineshape_training.validation.evidence import Evidence, Side
-from lineshape_training.validation.judgement import Judgement, group_hash, judge, leaks
+from lineshape_training.validation.judgement import Judgement, judge, leaks
 
-Draw: TypeAlias = Callable[[int, int], NDArray[np.float32]]  # number and seed to spectra [n, L]
-
-BATCH = 1024
+Draw: TypeAlias = Callable[[int, int, str | None], NDArray[np.float32]]  # number, seed and class to spectra [n, L]
 
 
 @dataclass(frozen=True)
@@ -42,13 +39,25 @@ class Generator:
         Hashes of the groups of the fit.
     seed : int
         Of the fit, which also made the spectra of the embedded library.
+    classes : tuple of str
+        That it draws, where it is conditional.
     draw : callable
     """
 
     recipe: Recipe
     fitted_on: tuple[str, ...]
     seed: int
+    classes: tuple[str, ...]
     draw: Draw
+
+    def side(self, n: int, seed: int, like: Side) -> Side:
+        """About n synthetic spectra, of the classes of `like` in their proportions where the generator knows them."""
+        if not self.classes:
+            return Side.synthetic(self.draw(n, seed, None))
+        names, sizes = np.unique(like.label[np.isin(like.label, self.classes)], return_counts=True)
+        counts = dict(zip(names.tolist(), largest_remainder(sizes, n).tolist(), strict=True))
+        drawn = [self.draw(count, seed, name) for name, count in counts.items() if count]
+        return Side.synthetic(np.concatenate(drawn), np.repeat(names, list(counts.values())))
 
 
 class _Provenance(msgspec.Struct, frozen=True):
@@ -73,26 +82,13 @@ def open_generator(path: Path) -> Generator:
         record = msgspec.json.decode(model.bundle.read("provenance.json"), type=_Provenance)
     except (KeyError, msgspec.MsgspecError) as error:
         raise UnsupportedBundle(f"{path}: its provenance does not say what it was fitted on ({error})") from None
-    return Generator(
-        record.run.recipe, record.run.group_sha256, record.run.seed, lambda n, seed: sample(model, n, seed)
-    )
+    draw: Draw = lambda n, seed, label: sample(model, n, seed, label=label)  # noqa: E731
+    return Generator(record.run.recipe, record.run.group_sha256, record.run.seed, model.manifest.classes, draw)
 
 
 def _of_run(run: Run) -> Generator:
-    recipe, network = run.spec.recipe, run.network()
-    family = family_of(recipe.family)
-    if family.task != "sample":
-        raise UnsupportedBundle(
-            f"{run.folder}: a {family.task} model draws no spectra; `lineshape bench` measures those"
-        )
-    contract = Seeded(family.contract(network, recipe)).eval()
-
-    @torch.no_grad()
-    def draw(n: int, seed: int) -> NDArray[np.float32]:
-        rows = torch.split(torch.from_numpy(seeds(seed, n)), BATCH)
-        return np.concatenate([contract(batch)[0].numpy() for batch in rows])
-
-    return Generator(recipe, run.spec.group_sha256, run.spec.seed, draw)
+    sampler = RunSampler(run)
+    return Generator(run.recipe, run.spec.group_sha256, run.spec.seed, sampler.classes, sampler.draw)
 
 
 def validated(generator: Generator, data: str, n: int | None, seed: int) -> tuple[Judgement, Evidence | None]:
@@ -117,6 +113,10 @@ def validated(generator: Generator, data: str, n: int | None, seed: int) -> tupl
         If none of the groups that were fitted on is there: copies could not be found.
     """
     table = scaled(cast(SpectraTable, load_table(data, generator.recipe, generator.seed)), generator.recipe)
+    if generator.classes:
+        table = table.rows(np.flatnonzero(np.isin(table.labels, generator.classes)))
+    else:
+        table = replace(table, label=None)
     known = np.isin([group_hash(name) for name in table.group.tolist()], generator.fitted_on)
     if known.all():
         return _nothing_left(table, generator), None
@@ -124,17 +124,17 @@ def validated(generator: Generator, data: str, n: int | None, seed: int) -> tupl
         raise DataError(f"{data}: none of the groups that the generator was fitted on is there, so copies of them "
                         "could not be found; give the data of the fit together with what was held out")  # fmt: skip
     train, real = table.rows(np.flatnonzero(known)), table.rows(np.flatnonzero(~known))
-    drawn = Side.synthetic(generator.draw(n or len(real), seed))
+    drawn = generator.side(n or len(real), seed, Side.of(real))
     evidence = Evidence(drawn, Side.of(real), Side.of(train), table.axis)
     return judge(evidence, generator.fitted_on), evidence
 
 
 def scaled(table: SpectraTable, recipe: Recipe) -> SpectraTable:
-    """Wholly measured spectra in the relative intensities that samples have, without classes."""
+    """Wholly measured spectra in the relative intensities that samples have."""
     table = table.rows(np.flatnonzero(table.mask.all(axis=1)))
     steps = [step for step in recipe.intensity_half.get("spectrum", ()) if not step.pointwise]
     values: Float32[np.ndarray, "n L"] = prepared(steps, *map(torch.from_numpy, (table.values, table.mask))).numpy()
-    return replace(table, values=values, label=None)
+    return replace(table, values=values)
 
 
 def _nothing_left(table: SpectraTable, generator: Generator) -> Judgement:

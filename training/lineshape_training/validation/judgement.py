@@ -8,13 +8,13 @@ cheats that some figures reward, so a reader sees at once which figures to belie
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from hashlib import sha256
 from typing import Literal
 
 import msgspec
 import numpy as np
 
 from lineshape.errors import DataError
+from lineshape_training.run import group_hash
 from lineshape_training.spectra import Names
 from lineshape_training.validation.evidence import Evidence
 from lineshape_training.validation.measures import Found, measured
@@ -74,7 +74,7 @@ def judge(evidence: Evidence, fitted_on: Iterable[str] = ()) -> Judgement:
     ----------
     evidence : Evidence
     fitted_on : iterable of str
-        Hashes of the groups that the generator's provenance names; see `group_hash`.
+        Hashes of the groups that the generator's provenance names; see `run.group_hash`.
 
     Raises
     ------
@@ -115,11 +115,6 @@ def leaks(group: Names, fitted_on: Iterable[str]) -> list[str]:
         return []
     return [f"leak: the generator was fitted on {len(shared)} of the {len(hashes)} groups that it is judged by "
             f"(that with hash {shared[0]}, say), as its provenance shows; fit it without them"]  # fmt: skip
-
-
-def group_hash(name: str) -> str:
-    """What a run keeps of a group's name."""
-    return sha256(name.encode()).hexdigest()[:16]
 
 
 Rounds = dict[str, Found]

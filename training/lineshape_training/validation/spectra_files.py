@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 
 from lineshape.errors import DataError, LeakError
-from lineshape_training.datasets.columns import read_columns
 from lineshape_training.datasets.layout import EACH
 from lineshape_training.datasets.opening import Columned, open_table
 from lineshape_training.spectra import SpectraTable
@@ -22,7 +22,7 @@ def evidence_from_files(synthetic: str, real: str, train: str, said: Columned) -
     DataError
         If their axes differ, or a group stands in `real` and in `train`.
     """
-    made = open_table(synthetic, _ungrouped(synthetic, said))
+    made = open_table(synthetic, msgspec.structs.replace(said, group=(EACH,), instrument=None))
     tables = made, open_table(real, said), open_table(train, said)
     for name, table in zip((real, train), tables[1:], strict=True):
         if not _on_one_axis(table, made):
@@ -32,21 +32,10 @@ def evidence_from_files(synthetic: str, real: str, train: str, said: Columned) -
         raise LeakError(f"{real} and {train} share {len(shared)} groups ({', '.join(shared[:3])} ...): what a "
                         "generator was fitted on cannot judge it; take them out of one file")  # fmt: skip
     labelled = all(table.label is not None for table in tables)
-    ours, unseen, fitted = (_side(table, labelled) for table in tables)
+    ours, unseen, fitted = (Side.of(table if labelled else replace(table, label=None)) for table in tables)
     some = any(table.label is not None for table in tables)
     remarks = ("classes were not judged: not all three files have labels",) if some and not labelled else ()
     return Evidence(ours, unseen, fitted, made.axis, remarks)
-
-
-def _ungrouped(path: str, said: Columned) -> Columned:
-    """Synthetic spectra need no group."""
-    group = said.group if said.group and all(name in read_columns(path) for name in said.group) else (EACH,)
-    return Columned(said.modality, said.unit, group, said.label, None, said.analytes)
-
-
-def _side(table: SpectraTable, labelled: bool) -> Side:
-    side = Side.of(table)
-    return side if labelled else replace(side, label=np.full(len(side), ""))
 
 
 def _on_one_axis(a: SpectraTable, b: SpectraTable) -> bool:

@@ -24,7 +24,7 @@ def high_frequency_power_ratio(synthetic: Synthetic, real: Real) -> float:
     """Mean high-frequency power of synthetic spectra over that of real ones.
 
     1 is right; below 1 the synthetic spectra are too smooth, above it too rough; from 0. A few rough spectra can hide
-    many smooth ones in a mean: see `high_frequency_power_ratios`.
+    many smooth ones in a mean.
 
     Raises
     ------
@@ -32,27 +32,7 @@ def high_frequency_power_ratio(synthetic: Synthetic, real: Real) -> float:
         If the real spectra have no high-frequency power at all.
     """
     synthetic, real = comparable(synthetic, real)
-    return float(high_frequency_power(synthetic).mean() / _positive(high_frequency_power(real).mean()))
-
-
-def high_frequency_power_ratios(
-    synthetic: Synthetic, real: Real, levels: tuple[float, ...] = (0.1, 0.5, 0.9)
-) -> Float64[np.ndarray, " levels"]:
-    """Quantiles of the synthetic spectra's high-frequency power, over the same quantiles of the real ones'; 1 is right.
-
-    Raises
-    ------
-    DataError
-        If a tenth or more of the real spectra have no high-frequency power.
-    """
-    synthetic, real = comparable(synthetic, real)
-    right = np.quantile(high_frequency_power(real), levels)
-    _positive(float(right.min()))
-    ratios: Float64[np.ndarray, " levels"] = np.quantile(high_frequency_power(synthetic), levels) / right
-    return ratios
-
-
-def _positive(power: float) -> float:
-    if power <= 0:
+    usual = float(high_frequency_power(real).mean())
+    if usual <= 0:
         raise DataError("real spectra hold no high-frequency power: they are straight lines, or shorter than 3 points")
-    return power
+    return float(high_frequency_power(synthetic).mean()) / usual

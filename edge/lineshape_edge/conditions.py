@@ -1,0 +1,60 @@
+"""What a sampler is told: the class and the amounts of analytes that a user asks for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from lineshape.bundle import AnalyteSpec, Manifest
+from lineshape.errors import UsageError
+from lineshape_edge.session import Arrays
+
+
+def asked(manifest: Manifest, n: int, label: str | None, amounts: Mapping[str, float], extrapolate: bool) -> Arrays:
+    """The inputs `label` and `analyte` of n samples, as far as the bundle takes them.
+
+    Raises
+    ------
+    UsageError
+        If the bundle needs another label or other analytes (they are listed), or an amount lies outside those of the
+        fit and `extrapolate` does not ask for it.
+    """
+    return _label(manifest, n, label) | _analytes(manifest, n, amounts, extrapolate)
+
+
+def _label(manifest: Manifest, n: int, label: str | None) -> Arrays:
+    classes = manifest.classes
+    if label is None and not classes:
+        return {}
+    if label not in classes:
+        known = f"a label, one of {', '.join(classes)}" if classes else "no label: it has no classes"
+        raise UsageError(f"bundle {manifest.name} needs {known}; got {'none' if label is None else repr(label)}")
+    return {"label": np.full((n, 1), classes.index(label), np.int64)}
+
+
+def _analytes(manifest: Manifest, n: int, amounts: Mapping[str, float], extrapolate: bool) -> Arrays:
+    wanted = {analyte.name for analyte in manifest.analytes}
+    if amounts.keys() != wanted:
+        needs = "; ".join(map(_range, manifest.analytes)) or "no analyte: it has none"
+        got = ", ".join(sorted(amounts)) or "none"
+        raise UsageError(f"bundle {manifest.name} needs {needs}; got {got}")
+    if not wanted:
+        return {}
+    for analyte in manifest.analytes:
+        _check_amount(analyte, amounts[analyte.name], extrapolate)
+    row = [amounts[analyte.name] for analyte in manifest.analytes]
+    return {"analyte": np.tile(np.array(row, np.float32), (n, 1))}
+
+
+def _check_amount(analyte: AnalyteSpec, amount: float, extrapolate: bool) -> None:
+    if not math.isfinite(amount):
+        raise UsageError(f"analyte {analyte.name}: {amount} is no amount")
+    if not extrapolate and not analyte.low <= amount <= analyte.high:
+        raise UsageError(f"analyte {analyte.name}: {amount:g} is outside {analyte.low:g} to {analyte.high:g}, where "
+                         "the model was fitted; ask for extrapolation to draw it all the same")  # fmt: skip
+
+
+def _range(analyte: AnalyteSpec) -> str:
+    return f"the analyte {analyte.name} ({analyte.low:g} to {analyte.high:g})"

@@ -1,0 +1,184 @@
+"""What every family promises: a fit survives its death, is shared by processes, and says what it cannot fit."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import subprocess
+import sys
+import time
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from fits import fit_often, fit_short, often
+from services import free_port
+
+from lineshape.errors import DataError, FitError
+from lineshape_training import fitting, loading, recipe
+from lineshape_training.conditions import Conditions
+from lineshape_training.drawing import RunSampler
+from lineshape_training.families import FAMILIES, family_of
+from lineshape_training.fitter import CHECKPOINT
+from lineshape_training.recipe import Recipe
+from lineshape_training.run import Run
+
+SAMPLERS = [name for name, family in FAMILIES.items() if family.task == "sample"]
+CONDITIONAL = [name for name in SAMPLERS if FAMILIES[name].conditional]
+EVERY = {name: f"raman-{name}" for name in SAMPLERS} | {"spectrogen": "raman-to-ir"}
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(["fits", "lineshape_training.fitting"])
+
+
+def two_classes(groups: int = 6, points: int = 64) -> loading.SpectraTable:
+    """A line on the left or on the right, in five spectra of each group."""
+    rng = np.random.default_rng(0)
+    label = np.repeat(["left", "right"], 5 * groups)
+    centre = np.where(label == "left", 0.3, 0.7)[:, None] + 0.01 * rng.standard_normal((len(label), 1))
+    values = np.exp(-(((np.linspace(0, 1, points) - centre) / 0.05) ** 2)) + 0.01 * rng.random((len(label), points))
+    axis = loading.SpectralAxis.regular("raman", 200, 200 + points - 1, points, "cm-1")
+    group = np.repeat(np.arange(2 * groups).astype(str), 5)
+    values = values.astype(np.float32)
+    return loading.SpectraTable(values, np.ones_like(values), axis, group, group, label)
+
+
+def on(plan: Recipe, table: loading.SpectraTable) -> Recipe:
+    """A recipe on the grid of a table."""
+    return msgspec.structs.replace(plan, axes={"spectrum": loading.AxisSpec.of(table.axis)})
+
+
+def fit(plan: Recipe, table: loading.SpectraTable, out: Path) -> Run:
+    return fitting.fit(plan, table, out, data="x", data_sha256="x")
+
+
+def fitted_in_a_process(name: str, out: Path) -> BaseProcess:
+    """The fit of a recipe in a process of its own, which can be killed."""
+    process = processes.Process(target=fit_often, args=(name, out))
+    process.start()
+    return process
+
+
+@pytest.mark.parametrize("family", EVERY)
+def test_a_fit_killed_at_any_moment_and_resumed_ends_in_the_same_weights(family: str, tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    once = fitted_in_a_process(EVERY[family], whole)
+    while not (begun := list(whole.glob(f"*/{CHECKPOINT}"))) and once.is_alive():
+        time.sleep(0.01)
+    started = time.monotonic()
+    once.join()
+    assert begun, "the fit made no checkpoint"
+    lasted = time.monotonic() - started
+
+    again = fitted_in_a_process(EVERY[family], killed)
+    while not list(killed.glob(f"*/{CHECKPOINT}")) and again.is_alive():
+        time.sleep(0.01)
+    time.sleep(random.uniform(0, 0.7) * lasted)
+    again.kill()
+    again.join()
+    assert not (killed / "fitted.json").exists(), "killed too late: the fit had ended"
+
+    resumed = fitted_in_a_process(EVERY[family], killed)
+    resumed.join()
+    assert resumed.exitcode == 0
+    assert (killed / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("family", ["vae", "wgan-gp"])
+def test_two_processes_make_the_steps_of_one(family: str, tmp_path: Path) -> None:
+    """Every random number is drawn for the whole batch; what is left is the order of summation in float32."""
+    plan = often(EVERY[family])
+    path = tmp_path / "plan.toml"
+    path.write_text(recipe.text(plan))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port"]
+    words = ["lineshape", "fit", str(path), "--data", "embedded", "--device", "cpu", "--devices", "2", "--out"]
+    command = [*torchrun, str(free_port()), "-m", *words, str(tmp_path / "two")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+    table = loading.load_table("embedded", plan)
+    one = fitting.fit(plan, table, tmp_path / "one", data="embedded", data_sha256="embedded")
+    two = Run(tmp_path / "two")
+    np.testing.assert_allclose(two.fitted.scores, one.fitted.scores, rtol=1e-3, atol=1e-5)
+    assert two.fitted.steps == one.fitted.steps
+
+
+@pytest.mark.parametrize("family", SAMPLERS)
+@pytest.mark.parametrize("points", [64, 101])
+def test_any_length_is_fitted_and_drawn(family: str, points: int, tmp_path: Path) -> None:
+    table = two_classes(points=points)
+    run = fit(on(often(EVERY[family]), table), table, tmp_path)
+    sampler = RunSampler(run)
+    drawn = sampler.draw(9, 0, sampler.classes[0] if sampler.classes else None)
+    assert drawn.shape == (9, points)
+    assert np.isfinite(drawn).all()
+
+
+@pytest.mark.parametrize("family", SAMPLERS)
+@pytest.mark.parametrize("points", [4096, 8191, 8192])
+def test_long_spectra_are_drawn_too(family: str, points: int) -> None:
+    plan = recipe.load(EVERY[family])
+    axis = loading.SpectralAxis.regular("raman", 0, points - 1, points, "cm-1")
+    plan = msgspec.structs.replace(plan, axes={"spectrum": loading.AxisSpec.of(axis)})
+    classes = Conditions(("a", "b")) if family_of(family).conditional else Conditions()
+    network = family_of(family).network(plan, classes).eval()
+    with torch.no_grad():
+        drawn = network.draw(torch.randn(2, network.size), torch.eye(2)[:, : classes.size])
+    assert drawn.shape == (2, points)
+
+
+@pytest.mark.parametrize("family", CONDITIONAL)
+def test_spectra_without_a_class_are_fitted_too(family: str, tmp_path: Path) -> None:
+    table = two_classes()
+    some = table.labels.copy()
+    some[::3] = ""
+    run = fit(on(often(EVERY[family]), table), loading.replace(table, label=some), tmp_path)
+    assert run.spec.conditions.classes == ("left", "right")
+
+
+@pytest.mark.parametrize("family", [name for name in CONDITIONAL if name != "bayesop-gan"])
+def test_one_class_is_refused_by_a_conditional_family(family: str, tmp_path: Path) -> None:
+    table = two_classes().rows(np.arange(30))
+    with pytest.raises(DataError, match="needs two classes or an analyte; the spectra have the one class 'left'"):
+        fit(on(often(EVERY[family]), table), table, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("family", SAMPLERS)
+def test_a_loss_that_diverges_is_said_with_what_to_change(family: str, tmp_path: Path) -> None:
+    plan = msgspec.structs.replace(often(EVERY[family]), search=None)
+    plan = msgspec.structs.replace(plan, fit=msgspec.structs.replace(plan.fit, learning_rate=1e30))
+    table = two_classes()
+    with pytest.raises(FitError, match="lower learning_rate"):
+        fit(on(plan, table), table, tmp_path)
+
+
+@pytest.mark.parametrize("family", SAMPLERS)
+def test_a_network_that_always_draws_the_same_is_refused(family: str) -> None:
+    table, kind = two_classes(), family_of(family)
+    plan = on(recipe.load(EVERY[family]), table)
+    conditions = kind.conditions(table, plan)
+    network = kind.network(plan, conditions)
+    tensors = kind.tensors(table, conditions)
+    network.begin(tensors)
+    draw = network.draw
+    network.draw = lambda noise, condition: draw(noise[:1], condition[:1]).expand(len(noise), -1)
+    with pytest.raises(FitError, match="collapsed"):
+        network.check(tensors, "run")
+
+
+def test_the_fit_stops_where_the_score_no_longer_falls(tmp_path: Path) -> None:
+    plan = often("raman-vae")
+    patient = msgspec.structs.replace(plan, fit=msgspec.structs.replace(plan.fit, patience=1, learning_rate=0.0))
+    scores = fit_short_of(patient, tmp_path).fitted.scores
+    assert [len(fold) for fold in scores] == [2, 2]  # nothing changes after the first evaluation
+
+
+def fit_short_of(plan: Recipe, out: Path) -> Run:
+    return fitting.fit(plan, loading.load_table("embedded", plan), out, data="embedded", data_sha256="embedded")
+
+
+def test_the_same_fit_twice_is_the_same(tmp_path: Path) -> None:
+    one, two = (fit_short("raman-vae", tmp_path / name) for name in ("one", "two"))
+    assert one.weights == two.weights
