@@ -48,9 +48,9 @@ def fit_often(name: str, out: Path) -> None:
     fitting.fit(plan, table, out, data="embedded", data_sha256="embedded", resume=True)
 
 
-def often(name: str) -> recipe.Recipe:
+def often(name: str, steps: int = 24) -> recipe.Recipe:
     """A short fit with many checkpoints; a search is cut to three trials."""
-    plan = short(name, steps=24)
+    plan = short(name, steps)
     plan = msgspec.structs.replace(plan, fit=msgspec.structs.replace(plan.fit, evaluate_every=2))
     if plan.search:
         plan = msgspec.structs.replace(plan, search=msgspec.structs.replace(plan.search, trials=3, steps=2, startup=2))

@@ -30,6 +30,9 @@ def sample(
         list[str] | None, typer.Option(metavar="NAME=AMOUNT", help="For bundles that have analytes; one for each.")
     ] = None,
     extrapolate: Annotated[bool, typer.Option("--extrapolate", help="Take amounts outside those of the fit.")] = False,
+    noise_scale: Annotated[
+        float | None, typer.Option(min=0, help="Detector noise: 1 as measured (the default), 0 none.")
+    ] = None,
     plot: Plot = None,
     device: Device = "cpu",
 ) -> None:
@@ -41,9 +44,13 @@ def sample(
     model = opened(path, device)
     model.require("sample")
     axis = model.manifest.axis("spectrum")
-    spectra = draw(model, n, seed, first, label, amounts, extrapolate)
+    spectra = draw(model, n, seed, first, label, amounts, extrapolate, noise_scale)
     columns = {f"sample {first + i}": spectrum for i, spectrum in enumerate(spectra)}
-    told = {"label": label or "", "analytes": ", ".join(f"{name} {amount!r}" for name, amount in amounts.items())}
+    told = {
+        "label": label or "",
+        "analytes": ", ".join(f"{name} {amount!r}" for name, amount in amounts.items()),
+        "noise scale": "" if noise_scale is None else f"{noise_scale:g}",
+    }
     write_table(out, axis, columns, {**origin(model), "seed": str(seed), **told})
     typer.echo(f"{out}: {n} spectra, samples {first} to {first + n - 1} of seed {seed}")
     if plot:

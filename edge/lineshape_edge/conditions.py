@@ -1,4 +1,4 @@
-"""What a sampler is told: the class and the amounts of analytes that a user asks for."""
+"""What a sampler is told: the class, the amounts of analytes and the detector noise that a user asks for."""
 
 from __future__ import annotations
 
@@ -22,6 +22,23 @@ def asked(manifest: Manifest, n: int, label: str | None, amounts: Mapping[str, f
         fit and `extrapolate` does not ask for it.
     """
     return _label(manifest, n, label) | _analytes(manifest, n, amounts, extrapolate)
+
+
+def noise_level(manifest: Manifest, n: int, scale: float | None) -> Arrays:
+    """The input `noise_scale` of n samples, 1 where nobody asks; nothing for a bundle without detector noise.
+
+    Raises
+    ------
+    UsageError
+        If the scale is negative, or the bundle draws no detector noise that could be scaled.
+    """
+    if "noise_scale" not in {tensor.name for tensor in manifest.graphs["model"].inputs}:
+        if scale is not None:
+            raise UsageError(f"bundle {manifest.name} draws no detector noise of its own; leave the noise scale out")
+        return {}
+    if scale is not None and not 0 <= scale < math.inf:
+        raise UsageError(f"a noise scale is 0 or more (1: as measured); got {scale:g}")
+    return {"noise_scale": np.full((n, 1), 1 if scale is None else scale, np.float32)}
 
 
 def _label(manifest: Manifest, n: int, label: str | None) -> Arrays:

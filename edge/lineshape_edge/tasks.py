@@ -13,7 +13,7 @@ from lineshape.axis import SpectralAxis
 from lineshape.errors import AxisError, UsageError
 from lineshape.preprocessing import to_grid
 from lineshape.spectrum import Spectrum
-from lineshape_edge.conditions import asked
+from lineshape_edge.conditions import asked, noise_level
 from lineshape_edge.model import Model
 from lineshape_edge.session import Arrays
 
@@ -43,7 +43,8 @@ class Transferred:
 
 
 def sample(model: Model, n: int, seed: int = 0, first: int = 0, label: str | None = None,
-           analyte: Mapping[str, float] | None = None, extrapolate: bool = False) -> NDArray[np.float32]:  # fmt: skip
+           analyte: Mapping[str, float] | None = None, extrapolate: bool = False,
+           noise_scale: float | None = None) -> NDArray[np.float32]:  # fmt: skip
     """Draw spectra; sample i of a seed is always the same.
 
     Parameters
@@ -58,6 +59,8 @@ def sample(model: Model, n: int, seed: int = 0, first: int = 0, label: str | Non
         The amount of each analyte, in the user's units, for a bundle that has analytes.
     extrapolate : bool
         Whether amounts outside those of the fit are taken.
+    noise_scale : float, optional
+        Detector noise for a bundle that draws it: 1 as measured (the default), 0 none.
 
     Returns
     -------
@@ -66,12 +69,13 @@ def sample(model: Model, n: int, seed: int = 0, first: int = 0, label: str | Non
     Raises
     ------
     UsageError
-        If the bundle needs another label or other analytes (they are listed), or an amount is outside the fit's.
+        If the bundle needs another label or other analytes (they are listed), an amount is outside the fit's, or there
+        is no detector noise to be scaled.
     """
     model.require("sample")
     if n < 1 or not 0 <= seed <= 2**53:
         raise UsageError(f"a sample needs n >= 1 and a seed from 0 to 2^53; got n={n}, seed={seed}")
-    told = asked(model.manifest, n, label, analyte or {}, extrapolate)
+    told = asked(model.manifest, n, label, analyte or {}, extrapolate) | noise_level(model.manifest, n, noise_scale)
     spectra: NDArray[np.float32] = _in_batches(model, {"seed": noise.seeds(seed, n, first), **told})["spectrum"]
     return spectra
 

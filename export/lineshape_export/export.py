@@ -121,7 +121,7 @@ def _manifest(
     recipe, conditions = run.recipe, run.spec.conditions if task == "sample" else Conditions()
     family = family_of(recipe.family)
     roles = _roles(recipe, forms["model"])
-    noise = NoiseSpec(forms["noise"].inputs[0].shape[1]) if "noise" in forms else None
+    noise = NoiseSpec(forms["noise"].inputs[0].shape[1], forms["noise"].detector) if "noise" in forms else None
     manifest = Manifest(
         name=name,
         version=version,

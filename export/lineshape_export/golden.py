@@ -84,5 +84,6 @@ _MAKERS: dict[str, Callable[[TensorSpec, NDArray[np.int64], Conditions], NDArray
     "source": lambda spec, rows, conditions: _lines(spec, rows),
     "source_b": lambda spec, rows, conditions: _lines(spec, rows + 1),
     "weight": lambda spec, rows, conditions: _shares(rows),
+    "noise_scale": lambda spec, rows, conditions: 2 * _shares(rows),
     "mask": lambda spec, rows, conditions: _measured(spec, rows),
 }

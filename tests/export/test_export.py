@@ -62,6 +62,7 @@ def test_torchscript_and_onnx_agree_at_any_batch(any_bundle: Path, batch: int) -
         "source": lambda n: np.random.default_rng(batch).normal(size=(batch, n)).astype(np.float32) * 100,
         "mask": lambda n: np.ones((batch, n), np.float32),
         "seed": lambda n: noise.seeds(5, batch),
+        "noise_scale": lambda n: np.ones((batch, n), np.float32),
     }
     feed = {t.name: inputs[t.name](t.shape[1]) for t in bundle.manifest.graphs["model"].inputs}
     from_onnx = model.run(feed)
@@ -73,12 +74,24 @@ def test_torchscript_and_onnx_agree_at_any_batch(any_bundle: Path, batch: int) -
 
 def test_the_seeded_form_is_the_noise_form_fed_with_core_noise(sample_bundle: Path) -> None:
     model = Model.open(sample_bundle)
-    size = model.manifest.graphs["noise"].inputs[0].shape[1]
-    rows = noise.seeds(11, 50, first=2**40)
-    seeded = model.run({"seed": rows})["spectrum"]
-    by_hand = model.run({"noise": noise.normals(rows, size)}, "noise")["spectrum"]
+    spec, rows, scale = model.manifest.noise, noise.seeds(11, 50, first=2**40), np.full((50, 1), 0.5, np.float32)
+    assert spec is not None
+    latent, detector = spec.size - spec.detector, spec.detector
+    by_stream = [noise.normals(rows, latent), noise.normals(rows, detector, noise.DETECTOR)]
+    seeded = model.run({"seed": rows, "noise_scale": scale})["spectrum"]
+    by_hand = model.run({"noise": np.hstack(by_stream), "noise_scale": scale}, "noise")["spectrum"]
     # Normals agree to 1e-6; the decoder multiplies that by its slope, of order 1 to 10.
     np.testing.assert_allclose(seeded, by_hand, atol=2e-5)
+
+
+def test_the_detector_noise_is_a_knob(sample_bundle: Path) -> None:
+    model = Model.open(sample_bundle)
+    rough = [np.abs(np.diff(sample(model, 20, 3, noise_scale=scale), n=2)).mean() for scale in (0.0, 0.5, 1.0, 2.0)]
+    assert rough == sorted(rough)
+    assert rough[0] < 0.5 * rough[2]
+    np.testing.assert_array_equal(sample(model, 5, 3), sample(model, 5, 3, noise_scale=1.0))
+    with pytest.raises(UsageError, match="0 or more"):
+        sample(model, 5, 3, noise_scale=-1.0)
 
 
 def test_a_sample_does_not_depend_on_its_batch(sample_bundle: Path) -> None:
@@ -130,7 +143,7 @@ def test_parity_names_the_output_and_the_deviation(sample_run: Run, sample_bundl
 
 def test_a_seeded_form_takes_the_conditions_of_its_noise_form(sample_run: Run) -> None:
     contract = family_of("vae").contract(sample_run.network(), sample_run.spec.recipe)
-    assert [t.name for t in Seeded(contract).inputs] == ["seed"]
+    assert [t.name for t in Seeded(contract).inputs] == ["seed", "noise_scale"]
     assert Seeded(contract).outputs == contract.outputs
 
 

@@ -97,8 +97,11 @@ def test_transfer_gives_the_numbers_of_the_edge(client, transfer, n, binary):
 def test_both_forms_of_a_sampler_give_the_numbers_of_the_edge(client, sampler):
     width = sampler.manifest.graphs["noise"].inputs[0].shape[1]
     for form, arrays in {
-        "model": {"seed": np.array([[7, 0], [7, 1], [2**53, 2]], np.int64)},
-        "noise": {"noise": np.random.default_rng(3).standard_normal((3, width), np.float32)},
+        "model": {"seed": np.array([[7, 0], [7, 1], [2**53, 2]], np.int64), "noise_scale": np.ones((3, 1), np.float32)},
+        "noise": {
+            "noise": np.random.default_rng(3).standard_normal((3, width), np.float32),
+            "noise_scale": np.array([[0], [1], [2]], np.float32),
+        },
     }.items():
         name = next(name for name, of in sampler.manifest.wire_names.items() if of == form)
         check_same(sampler, form, client.infer(name, inputs_of(arrays)), arrays)

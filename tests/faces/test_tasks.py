@@ -59,6 +59,7 @@ def test_a_task_gives_one_answer_on_every_face(
     measured, amount = {"source": whole, "mask": np.ones_like(whole)}, models["sample"].manifest.analytes[0].low
     weights = np.array([[0.25], [0.75]], np.float32)
     told = {"label": np.ones((2, 1), np.int64), "analyte": np.full((2, 1), amount, np.float32)}
+    told["noise_scale"] = np.ones((2, 1), np.float32)
     arrays: dict[str, Arrays] = {
         "sample": {"seed": noise.seeds(7, 2), **told}, "reconstruct": measured, "encode": measured,
         "interpolate": {"source": whole[[0, 0]], "source_b": whole[[1, 1]], "weight": weights},
@@ -89,9 +90,15 @@ def test_a_client_is_told_classes_analytes_and_grid(
 
 def test_the_wire_refuses_what_cannot_be_meant(client: triton.InferenceServerClient) -> None:
     good = {"seed": noise.seeds(0, 1), "label": np.zeros((1, 1), np.int64), "analyte": np.ones((1, 1), np.float32)}
+    good["noise_scale"] = np.ones((1, 1), np.float32)
     for name, wrong, why in [
         ("label", np.full((1, 1), 2, np.int64), r"input 'label': element \[0, 0\] is 2, expected a class number"),
         ("analyte", np.full((1, 1), np.nan, np.float32), r"input 'analyte': element \[0, 0\] is nan"),
+        (
+            "noise_scale",
+            np.full((1, 1), -1, np.float32),
+            r"input 'noise_scale': element \[0, 0\] is -1.0, expected 0 or",
+        ),
     ]:
         with pytest.raises(InferenceServerException, match=why):
             ask(client, "told", good | {name: wrong})

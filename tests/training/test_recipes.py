@@ -244,7 +244,7 @@ def test_every_shipped_recipe_is_printed_and_read_back(size: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
-        ("evaluate_every = 100", "evaluate_every = 70", "multiple of evaluate_every"),
+        ("evaluate_every = 500", "evaluate_every = 300", "multiple of evaluate_every"),
         ("n = 1101", 'n = "many"', r"\$\.axes"),
         ('order = "ascending"', 'order = "descending"', "from 150 to 1250 is not descending"),
         ('name = "raman-vae"', 'name = "Raman VAE"', r"\$\.name"),

@@ -32,13 +32,15 @@ class AdversarialNetwork(SpectrumNetwork):
         Standard normals that a spectrum is drawn from.
     n_critic : int
         Critic turns for each generator turn.
+    detector : int
+        So many of the normals, the last ones, are the noise of the detector.
     """
 
     generator: nn.Module
     critic: nn.Module
 
-    def __init__(self, recipe: Recipe, conditions: Conditions, size: int, n_critic: int) -> None:
-        super().__init__(recipe, conditions, size)
+    def __init__(self, recipe: Recipe, conditions: Conditions, size: int, n_critic: int, detector: int = 0) -> None:
+        super().__init__(recipe, conditions, size, detector)
         self.turns = (Turn("critic", ("critic",), n_critic), Turn("generator", ("generator",)))
 
     def draw(self, noise: Float[Tensor, "n size"], condition: Float[Tensor, "n c"]) -> Float[Tensor, "n L"]:

@@ -52,6 +52,8 @@ class RunSampler:
         inputs = [torch.from_numpy(seeds(seed, n))]
         if self.classes:
             inputs.append(torch.full((n, 1), self._index(label)))
+        if self._contract.detector:
+            inputs.append(torch.ones(n, 1))  # as measured
         batches = zip(*(torch.split(rows, BATCH) for rows in inputs), strict=True)
         return np.concatenate([self._contract(*batch)[0].numpy() for batch in batches])
 

@@ -85,6 +85,7 @@ class Fitter:
         spec = job.recipe.fit
         torch.manual_seed(self._seed_of(0))
         network = job.network()
+        self.weights = list(network.parameters())
         self.players = {turn.name: _moving(network, turn) for turn in network.turns}
         self.turns = network.turns
         optimizers = [_adamw(players, spec) for players in self.players.values()]
@@ -137,7 +138,7 @@ class Fitter:
         return [{name: chunks[k] for name, chunks in parts.items()} for k in range(turn.repeats)]
 
     def _descend(self, batch: Tensors, turn: Turn, optimizer: Any, rate: float) -> Tensors:  # noqa: ANN401 - Fabric's
-        for parameter in self.network.parameters():
+        for parameter in self.weights:
             parameter.requires_grad_(False)
         for parameter in self.players[turn.name]:
             parameter.requires_grad_(True)

@@ -29,14 +29,14 @@ class LatentNetwork(SpectrumNetwork):
     ----------
     recipe : Recipe
     conditions : Conditions
-    size : int
-        Standard normals that a spectrum is drawn from.
     latent : int
-        Numbers of a latent.
+        Numbers of a latent, drawn from as many standard normals.
+    detector : int
+        Standard normals that are the noise of the detector.
     """
 
-    def __init__(self, recipe: Recipe, conditions: Conditions, size: int, latent: int) -> None:
-        super().__init__(recipe, conditions, size)
+    def __init__(self, recipe: Recipe, conditions: Conditions, latent: int, detector: int) -> None:
+        super().__init__(recipe, conditions, latent + detector, detector)
         self.latent = latent
 
     @abstractmethod

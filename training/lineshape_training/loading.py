@@ -18,7 +18,7 @@ from lineshape.errors import AxisError, DataError, ReadError, UsageError
 from lineshape.preprocessing import to_grid
 from lineshape.spectrum import Spectrum
 from lineshape_training.datasets.catalogue import DataSet, find_dataset
-from lineshape_training.datasets.checks import united
+from lineshape_training.datasets.checks import in_large_classes, united
 from lineshape_training.datasets.columns import Columns
 from lineshape_training.datasets.layout import Layout, axis_name, to_table, unit_of
 from lineshape_training.family import Table
@@ -54,7 +54,10 @@ def load_table(data: str, recipe: Recipe, seed: int = 0) -> Table:
         If nothing says where the catalogue's files are.
     """
     table = _simulated(recipe, seed) if data == EMBEDDED else _read(data, recipe)
-    return _in_united_groups(_in_large_classes(_on_grids(table, recipe, data), recipe, data))
+    gridded = _on_grids(table, recipe, data)
+    if isinstance(gridded, SpectraTable):
+        gridded = in_large_classes(gridded, recipe.data.class_size, data)
+    return _in_united_groups(gridded)
 
 
 def fingerprint(data: str) -> str:
@@ -137,19 +140,6 @@ def _on_grid(table: SpectraTable, spec: AxisSpec, recipe: Recipe, role: str) -> 
         except AxisError:
             continue  # measured outside the grid altogether: its mask stays 0, and it is left out
     return replace(table, values=gridded[0], mask=gridded[1], axis=grid)
-
-
-def _in_large_classes(table: Table, recipe: Recipe, data: str) -> Table:
-    """The spectra of classes that are large enough, and those whose class is not known."""
-    least = recipe.data.class_size
-    if least == 1 or isinstance(table, PairTable):
-        return table
-    names, which, counts = np.unique(table.labels, return_inverse=True, return_counts=True)
-    kept = np.flatnonzero((counts[which] >= least) | (table.labels == ""))
-    if not len(kept):
-        raise DataError(f"{data}: recipe {recipe.name} leaves out classes of fewer than {least} spectra, and the "
-                        f"largest ({names[counts.argmax()]}) has {counts.max()}; lower its class_size")  # fmt: skip
-    return table.rows(kept)
 
 
 def _in_united_groups(table: Table) -> Table:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import array_api_compat.torch as xp
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lineshape.errors import RecipeError
 from lineshape.preprocessing import Step, forward, inverse
+
+
+def tensor_of(array: NDArray[Any]) -> Tensor:
+    """The array as a tensor: its own memory, or a copy where it may not be written, as what worker processes share."""
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
 
 
 def prepared(steps: Sequence[Step], values: Float[Tensor, "n L"], mask: Float[Tensor, "n L"]) -> Float[Tensor, "n L"]:

@@ -17,7 +17,7 @@ from lineshape.errors import FitError
 from lineshape_training.conditions import Conditions
 from lineshape_training.contract import Contract
 from lineshape_training.family import CHANCE, Family, Table, Tensors, Trainable
-from lineshape_training.preprocess import check_generated, generated, prepared
+from lineshape_training.preprocess import check_generated, generated, prepared, tensor_of
 from lineshape_training.recipe import Recipe
 from lineshape_training.spectra import SpectraTable
 from lineshape_training.validation.metrics.mmd import mmd
@@ -40,13 +40,16 @@ class SpectrumNetwork(Trainable):
     conditions : Conditions
     size : int
         Standard normals that a spectrum is drawn from.
+    detector : int
+        So many of them, the last ones, are the noise of the detector; scaled, they scale it.
     """
 
     middle: Tensor
     spread: Tensor
 
-    def __init__(self, recipe: Recipe, conditions: Conditions, size: int) -> None:
+    def __init__(self, recipe: Recipe, conditions: Conditions, size: int, detector: int = 0) -> None:
         super().__init__()
+        self.detector = detector
         self.length, self.size, self.conditions = recipe.axes["spectrum"].n, size, conditions
         self.steps = recipe.intensity_half.get("spectrum", ())
         self.register_buffer("middle", torch.zeros(self.length))
@@ -120,7 +123,7 @@ class SpectrumFamily(Family[Network, Config]):
     def tensors(self, table: Table, conditions: Conditions) -> Tensors:
         """Values, mask, what is told of each spectrum, its group, and how often it is drawn."""
         assert isinstance(table, SpectraTable)
-        tensors = {name: torch.from_numpy(np.ascontiguousarray(getattr(table, name))) for name in ("values", "mask")}
+        tensors = {name: tensor_of(getattr(table, name)) for name in ("values", "mask")}
         tensors["condition"] = conditions.rows(table)
         tensors["group"] = torch.from_numpy(np.unique(table.group, return_inverse=True)[1])
         return tensors | ({CHANCE: conditions.chances(table)} if conditions.classes else {})
@@ -136,8 +139,10 @@ class DrawContract(Contract):
     def __init__(self, network: SpectrumNetwork) -> None:
         super().__init__()
         self.network = network
-        self.inputs = (TensorSpec("noise", "FP32", (-1, network.size), "noise", "standard normal"),
-                       *network.conditions.inputs)  # fmt: skip
+        self.detector = network.detector
+        noise = TensorSpec("noise", "FP32", (-1, network.size), "noise", "standard normal")
+        scale = TensorSpec("noise_scale", "FP32", (-1, 1), "noise_scale", "1 detector noise as measured, 0 none")
+        self.inputs = (noise, *network.conditions.inputs, *[scale][: self.detector])
         self.outputs = (
             TensorSpec("spectrum", "FP32", (-1, network.length), "spectrum", "relative intensity", "spectrum"),
         )
@@ -146,6 +151,9 @@ class DrawContract(Contract):
         """One draw for each row."""
         normals, *told = inputs
         network = self.network
+        if self.detector:
+            latent = network.size - self.detector
+            normals = torch.cat([normals[:, :latent], normals[:, latent:] * told.pop()], dim=1)
         drawn = network.draw(normals, network.conditions.told(*told, like=normals))
         return (generated(network.steps, network.spectra(drawn)),)
 

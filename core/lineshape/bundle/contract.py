@@ -92,9 +92,13 @@ class SamplerSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NoiseSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """How (seed, sample index) becomes `size` standard normals; see `lineshape.noise`."""
+    """How (seed, sample index) becomes `size` standard normals; see `lineshape.noise`.
+
+    The last `detector` of them are the noise of the detector, and come from the stream of that name.
+    """
 
     size: Count
+    detector: Annotated[int, Meta(ge=0)] = 0
     words: Literal["philox4x32-10"] = "philox4x32-10"
     normals: Literal["box-muller-float32"] = "box-muller-float32"
 

@@ -101,6 +101,8 @@ def _check_values(spec: TensorSpec, limits: Limits, classes: int, array: Tensor)
                 ~((array >= 0) & (array < classes)),
                 f"a class number between 0 and {classes - 1}",
             )
+        case "noise_scale":
+            _refuse(spec, array, ~((array >= 0) & (array < np.inf)), "0 or more, and finite")
         case "weight":
             _refuse(spec, array, ~((array >= 0) & (array <= 1)), "between 0 and 1")
         case _:

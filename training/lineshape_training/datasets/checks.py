@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from lineshape.errors import DataError
 from lineshape_training.datasets.choice import counts
 from lineshape_training.datasets.layout import NAMELESS
 from lineshape_training.spectra import SpectraTable
@@ -48,6 +49,24 @@ def identical(table: SpectraTable) -> list[NDArray[np.intp]]:
     order, counts = np.argsort(which, kind="stable"), np.bincount(which)
     sets = np.split(telling[order], np.cumsum(counts)[:-1])
     return [rows for rows in sets if len(rows) > 1]
+
+
+def in_large_classes(table: SpectraTable, least: int, where: str) -> SpectraTable:
+    """The spectra of classes that have at least so many, and those whose class is not known.
+
+    Raises
+    ------
+    DataError
+        If nothing is left.
+    """
+    if least == 1:
+        return table
+    names, which, counts = np.unique(table.labels, return_inverse=True, return_counts=True)
+    kept = np.flatnonzero((counts[which] >= least) | (table.labels == ""))
+    if not len(kept):
+        raise DataError(f"{where}: classes of fewer than {least} spectra are left out, and the largest "
+                        f"({names[counts.argmax()]}) has {counts.max()}; ask for smaller classes")  # fmt: skip
+    return table.rows(kept)
 
 
 def united(table: SpectraTable) -> SpectraTable:

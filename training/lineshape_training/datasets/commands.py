@@ -27,11 +27,12 @@ Group = Annotated[
 Label = Annotated[str | None, typer.Option(help="Column of the class; by default 'label'.")]
 Instrument = Annotated[str | None, typer.Option(help="Column of the instrument; by default 'instrument'.")]
 Analyte = Annotated[str | None, typer.Option(help="Column of an amount to predict, in the place of the class.")]
+ClassSize = Annotated[int, typer.Option(min=1, help="Classes of fewer spectra are left out.")]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
 
 
 def said(modality: str | None, unit: str | None, group: list[str] | None, label: str | None,
-         instrument: str | None = None, analyte: str | None = None) -> Columned:  # fmt: skip
+         instrument: str | None = None, analyte: str | None = None, class_size: int = 1) -> Columned:  # fmt: skip
     """What the options say of a file."""
     from lineshape import axis
     from lineshape.errors import UsageError
@@ -40,15 +41,17 @@ def said(modality: str | None, unit: str | None, group: list[str] | None, label:
     if unit is not None and unit not in get_args(axis.Unit):
         raise UsageError(f"--unit {unit}: choose one of {', '.join(map(repr, get_args(axis.Unit)))}")
     analytes = (analyte,) if analyte else ()
-    return Columned(modality, cast("axis.Unit | None", unit), tuple(group or ()), label, instrument, analytes)
+    return Columned(
+        modality, cast("axis.Unit | None", unit), tuple(group or ()), label, instrument, analytes, class_size
+    )
 
 
 def opened(data: str, said: Columned) -> SpectraTable:
     """The table that the options name; what its checks find goes to standard error."""
-    from lineshape_training.datasets.checks import check_table, united
+    from lineshape_training.datasets.checks import check_table, in_large_classes, united
     from lineshape_training.datasets.opening import open_table
 
-    table = open_table(data, said)
+    table = in_large_classes(open_table(data, said), said.class_size, data)
     if table.label is None and not said.analytes:
         print("note: no classes; if a column holds them, name it with --label", file=sys.stderr)  # noqa: T201
     for finding in check_table(table):

@@ -28,6 +28,8 @@ class Columned(msgspec.Struct, frozen=True):
         The columns that name the independent unit, or `each`.
     label, instrument : str, optional
     analytes : tuple of str
+    class_size : int
+        Classes of fewer spectra are left out.
     """
 
     modality: str | None = None
@@ -36,6 +38,7 @@ class Columned(msgspec.Struct, frozen=True):
     label: str | None = None
     instrument: str | None = None
     analytes: tuple[str, ...] = ()
+    class_size: int = 1
 
 
 def open_table(data: str, said: Columned = Columned()) -> SpectraTable:  # noqa: B008 - frozen

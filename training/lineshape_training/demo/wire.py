@@ -39,7 +39,7 @@ def transferred(url: str, model: Model, file: Path, table: Path) -> Agreement:
 
 def sampled(url: str, model: Model, table: Path, n: int, seed: int) -> Agreement:
     """Samples of a seed, against the table that `lineshape sample` wrote."""
-    answer = infer(url, model.manifest.name, {"seed": noise.seeds(seed, n)})
+    answer = infer(url, model.manifest.name, {"seed": noise.seeds(seed, n), "noise_scale": np.ones((n, 1), np.float32)})
     written = np.stack([spectrum.intensities for spectrum in read_spectra(table)])
     return _agreement(f"{model.manifest.name}: {n} samples of seed {seed}", model, {"spectrum": written}, answer)
 

@@ -142,7 +142,7 @@ class BayesOpNetwork(SpectrumNetwork):
 
     def __init__(self, config: BayesOpConfig, recipe: Recipe, conditions: Conditions) -> None:
         length = recipe.axes["spectrum"].n
-        super().__init__(recipe, conditions, config.latent + length)
+        super().__init__(recipe, conditions, config.latent + length, length)
         self.config = config
         self.generator = Generator(config, conditions.size, length)
         c = config.channels

@@ -30,7 +30,7 @@ from lineshape_training.familiarity import Familiarity
 from lineshape_training.family import Family, Rows, Table, Tensors, Trainable
 from lineshape_training.lineshapes import LINE_SHAPE
 from lineshape_training.peaks import LineRenderer, LineShapeBank, hats
-from lineshape_training.preprocess import check_generated, prepared, restored
+from lineshape_training.preprocess import check_generated, prepared, restored, tensor_of
 from lineshape_training.recipe import Recipe
 from lineshape_training.scores import pearson
 from lineshape_training.spectra import Names, PairTable
@@ -239,7 +239,7 @@ class SpectroGen(Family[SpectroGenNetwork, SpectroGenConfig]):
             "source": table.source.values, "source_mask": table.source.mask,
             "target": table.target.values, "target_mask": table.target.mask,
         }  # fmt: skip
-        return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in parts.items()}
+        return {name: tensor_of(values) for name, values in parts.items()}
 
     def network(self, recipe: Recipe, conditions: Conditions) -> SpectroGenNetwork:
         """Fresh weights."""

@@ -76,7 +76,7 @@ class VAENetwork(LatentNetwork):
 
     def __init__(self, config: VAEConfig, recipe: Recipe, conditions: Conditions, told: int = 0) -> None:
         points = recipe.axes["spectrum"].n
-        super().__init__(recipe, conditions, config.latent + points * config.noise, config.latent)
+        super().__init__(recipe, conditions, config.latent, points * config.noise)
         self.config = config
         sizes = (points, config.latent, config.channels, config.hidden, told)
         self.encoder, self.decoder = Encoder(*sizes), Decoder(*sizes)

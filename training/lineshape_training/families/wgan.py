@@ -60,7 +60,7 @@ class WGANNetwork(AdversarialNetwork):
 
     def __init__(self, config: WGANConfig, recipe: Recipe, conditions: Conditions) -> None:
         generator = Upsampler(config.latent, conditions.size, config.generator, recipe.axes["spectrum"].n)
-        super().__init__(recipe, conditions, generator.size, config.n_critic)
+        super().__init__(recipe, conditions, generator.size, config.n_critic, generator.size - config.latent)
         self.config, self.generator = config, generator
         self.critic = Critic(self.length, config.critic, (config.features,), conditions.size)
 

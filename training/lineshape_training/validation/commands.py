@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from lineshape_training.datasets.commands import Analyte, Group, Instrument, Json, Label, Modality, Unit, opened, said
+from lineshape_training.datasets.commands import (
+    Analyte,
+    ClassSize,
+    Group,
+    Instrument,
+    Json,
+    Label,
+    Modality,
+    Unit,
+    opened,
+    said,
+)
 
 if TYPE_CHECKING:
     from lineshape_training.datasets.opening import Columned
@@ -65,6 +76,7 @@ def validate(
     label: Label = None,
     instrument: Instrument = None,
     analyte: Analyte = None,
+    class_size: ClassSize = 1,
     method: Method = None,
     protocol: Protocol = None,
     step: Step = None,
@@ -78,14 +90,14 @@ def validate(
 ) -> None:
     """Judge generated spectra by groups that the generator has not seen; exit code 4 if they fail."""
     _check_asked(model, data, study, (synthetic, real, train), report)
-    _check_columns(model, study, modality, unit, group, label, instrument, analyte)
+    _check_columns(model, study, modality, unit, group, label, instrument, analyte, class_size > 1)
     import torch
 
     from lineshape_training.validation.generator import open_generator, validated
     from lineshape_training.validation.record import Record
 
     torch.set_num_threads(1)
-    record, columns = Record(), said(modality, unit, group, label, instrument, analyte)
+    record, columns = Record(), said(modality, unit, group, label, instrument, analyte, class_size)
     own: tuple[Recipe, ...] = ()
     if synthetic and real and train:
         record = record.judged(_judged_files(synthetic, real, train, columns))
@@ -114,7 +126,8 @@ def _check_columns(model: Path | None, study: bool, *columns: object) -> None:
 
     if model is not None and not study and any(columns):
         raise UsageError("a run or bundle reads the columns that its recipe names ([data] group, label ...); --group, "
-                         "--label, --modality, --unit, --instrument, --analyte are for --study and files")  # fmt: skip
+                         "--label, --modality, --unit, --instrument, --analyte, --class-size are for --study and "
+                         "files")  # fmt: skip
 
 
 def _check_asked(

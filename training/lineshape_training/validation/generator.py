@@ -9,7 +9,6 @@ from typing import TypeAlias, cast
 
 import msgspec
 import numpy as np
-import torch
 from jaxtyping import Float32
 from numpy.typing import NDArray
 
@@ -17,7 +16,7 @@ from lineshape.errors import DataError, UnsupportedBundle
 from lineshape_edge import Model, sample
 from lineshape_training.drawing import RunSampler
 from lineshape_training.loading import load_table
-from lineshape_training.preprocess import prepared
+from lineshape_training.preprocess import prepared, tensor_of
 from lineshape_training.recipe import Recipe
 from lineshape_training.resampling.draws import largest_remainder
 from lineshape_training.run import Run, RunSpec, group_hash
@@ -133,7 +132,8 @@ def scaled(table: SpectraTable, recipe: Recipe) -> SpectraTable:
     """Wholly measured spectra in the relative intensities that samples have."""
     table = table.rows(np.flatnonzero(table.mask.all(axis=1)))
     steps = [step for step in recipe.intensity_half.get("spectrum", ()) if not step.pointwise]
-    values: Float32[np.ndarray, "n L"] = prepared(steps, *map(torch.from_numpy, (table.values, table.mask))).numpy()
+    measured = (tensor_of(part) for part in (table.values, table.mask))
+    values: Float32[np.ndarray, "n L"] = prepared(steps, *measured).numpy()
     return replace(table, values=values)
 
 
