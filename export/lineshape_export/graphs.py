@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.export import Dim
 
+from lineshape.errors import ParityError
 from lineshape_training.contract import Contract
 
 OPSET, IR = 20, 10  # the newest that ONNX Runtime 1.27, Triton's, runs without doubt
@@ -51,6 +52,7 @@ def to_onnx(contract: Contract, metadata: Mapping[str, str]) -> bytes:
         )
     assert program is not None
     model = program.model_proto
+    _check_batch(model)
     _strip(model)
     model.ir_version = IR
     for key, value in sorted(metadata.items()):
@@ -58,6 +60,20 @@ def to_onnx(contract: Contract, metadata: Mapping[str, str]) -> bytes:
     onnx.checker.check_model(model, full_check=True)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
+
+
+def _check_batch(model: onnx.ModelProto) -> None:
+    """Refuse a graph in which the batch has become the number that it was traced with.
+
+    Raises
+    ------
+    ParityError
+        Naming the tensor.
+    """
+    for tensor in (*model.graph.input, *model.graph.output):
+        if not tensor.type.tensor_type.shape.dim[0].dim_param:
+            raise ParityError(f"tensor {tensor.name!r}: the graph takes a batch of {TRACED_BATCH} only; the family's "
+                              "network makes a Python number of the batch (len() does), where shape[0] would not")  # fmt: skip
 
 
 def to_torchscript(contract: Contract) -> bytes:

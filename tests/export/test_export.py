@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import pytest
 import torch
+from fits import often, simulated
 
 from lineshape import noise
-from lineshape.bundle import TensorSpec, Tolerance, open_bundle
+from lineshape.bundle import AxisSpec, TensorSpec, Tolerance, open_bundle
 from lineshape.errors import DataError, ParityError, UsageError
 from lineshape_edge import Model, sample
 from lineshape_edge.session import Session
@@ -19,7 +21,9 @@ from lineshape_export import export_run
 from lineshape_export.golden import golden_cases
 from lineshape_export.graphs import to_onnx
 from lineshape_export.parity import check_parity
+from lineshape_training import fitting
 from lineshape_training.contract import Contract, Seeded
+from lineshape_training.drawing import RunSampler
 from lineshape_training.families import family_of
 from lineshape_training.run import Run
 from lineshape_training.seeded import Normals
@@ -145,6 +149,19 @@ def test_a_seeded_form_takes_the_conditions_of_its_noise_form(sample_run: Run) -
     contract = family_of("vae").contract(sample_run.network(), sample_run.spec.recipe)
     assert [t.name for t in Seeded(contract).inputs] == ["seed", "noise_scale"]
     assert Seeded(contract).outputs == contract.outputs
+
+
+@pytest.mark.parametrize("family", ["wgan-gp", "cwgan-gp", "cgan", "bayesop-gan"])
+def test_every_other_sampler_is_sealed_and_draws_as_its_run_does(family: str, tmp_path: Path) -> None:
+    table = simulated()
+    plan = often(f"saliva-{family}", steps=4)
+    plan = msgspec.structs.replace(plan, axes={"spectrum": AxisSpec.of(table.axis)})
+    run = fitting.fit(plan, table, tmp_path / "run", data="simulated", data_sha256="simulated")
+    export_run(run, tmp_path / "bundle")
+    model, label = Model.open(tmp_path / "bundle"), next(iter(run.spec.conditions.classes), None)
+    drawn = RunSampler(run).draw(5, 3, label)
+    allowed = model.manifest.tolerances["spectrum"]
+    np.testing.assert_allclose(sample(model, 5, 3, label=label), drawn, rtol=allowed.relative, atol=allowed.absolute)
 
 
 def test_exporting_twice_gives_the_same_bytes(sample_run: Run, sample_bundle: Path, tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def fit(
     from tqdm import tqdm
 
     from lineshape_training import fitting, loading, splits
+    from lineshape_training.spectra import SpectraTable
 
     if device not in ("auto", "cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
         raise UsageError(f"--device {device}: choose auto, cpu or, where torch sees a GPU, cuda")
@@ -91,14 +92,21 @@ def fit(
     fabric.launch()
     total, quiet = fitting.total_steps(plan), fabric.global_rank > 0
     with tqdm(total=total, desc=plan.name, unit="step", file=sys.stderr, disable=quiet) as bar:
-        run = fitting.fit(plan, table, out, data=Path(data).name, data_sha256=loading.fingerprint(data), seed=seed,
-                          fabric=fabric, resume=resume, progress=bar.update)  # fmt: skip
+        try:
+            run = fitting.fit(plan, table, out, data=Path(data).name, data_sha256=loading.fingerprint(data), seed=seed,
+                              fabric=fabric, resume=resume, progress=bar.update)  # fmt: skip
+        except KeyboardInterrupt:
+            bar.close()
+            typer.echo(f"lineshape: {out}: interrupted; the same command with --resume goes on", err=True)
+            raise typer.Exit(130) from None
     if quiet:
         return
-    found = run.fitted
+    found, classes = run.fitted, run.spec.conditions.classes
+    unknown = int((table.labels == "").sum()) if isinstance(table, SpectraTable) else 0
+    told = f" told {len(classes)} classes ({unknown} spectra without one)," if classes else ""
     typer.echo(
-        f"{out}: {plan.family} with {found.parameters:,} parameters, {len(table)} spectra of {run.spec.groups} groups, "
-        f"{found.steps} steps chosen on held-out groups, {found.seconds:.0f} s"
+        f"{out}: {plan.family} with {found.parameters:,} parameters,{told} {len(table)} spectra of {run.spec.groups} "
+        f"groups, {found.steps} steps chosen on held-out groups, {found.seconds:.0f} s"
     )
 
 

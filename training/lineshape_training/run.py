@@ -103,9 +103,13 @@ class Run:
         if not self._path("run.json").exists():
             self._write("run.json", spec)
         elif not resume:
-            raise UsageError(f"{self.folder}: holds a run already; continue it with --resume, or choose another folder")
+            raise UsageError(
+                f"{self.folder}: holds a run already; continue it with --resume, delete it, or choose another folder"
+            )
         elif self.spec != spec:
-            raise UsageError(f"{self.folder}: holds a run with another recipe, data or seed; choose another folder")
+            raise UsageError(
+                f"{self.folder}: holds a run with another recipe, data or seed; delete it, or choose another folder"
+            )
 
     @property
     def ended(self) -> bool:

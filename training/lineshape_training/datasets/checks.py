@@ -63,7 +63,7 @@ def in_large_classes(table: SpectraTable, least: int, where: str) -> SpectraTabl
         return table
     names, which, counts = np.unique(table.labels, return_inverse=True, return_counts=True)
     kept = np.flatnonzero((counts[which] >= least) | (table.labels == ""))
-    if not len(kept):
+    if not (table.labels[kept] != "").any():
         raise DataError(f"{where}: classes of fewer than {least} spectra are left out, and the largest "
                         f"({names[counts.argmax()]}) has {counts.max()}; ask for smaller classes")  # fmt: skip
     return table.rows(kept)

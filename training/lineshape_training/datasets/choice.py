@@ -60,7 +60,7 @@ def choose(table: SpectraTable) -> Choice:
 def _rule(groups: int) -> tuple[tuple[str, ...], str]:
     """The field's rule of thumb: families, and why."""
     if groups < FEW:
-        return ("vae", "beer-lambert"), f"fewer than {FEW}: adversarial and diffusion models would learn them by heart"
+        return ("vae", "bayesop-gan"), f"fewer than {FEW}: adversarial and diffusion models would learn them by heart"
     if groups <= MANY:
         return ("wgan-gp", "vae"), f"{FEW} to {MANY}: enough for an adversarial model"
     return ("ddpm", "wgan-gp"), f"above {MANY}: diffusion, where quality matters most"

@@ -42,7 +42,7 @@ class Upsampling(nn.Module):
         outward, inward, _ = self.weight.shape
         kernel = (self.weight @ self.phases).view(outward, inward, 2, 1, 3).permute(2, 0, 1, 3, 4).flatten(0, 1)
         both = F.conv2d(hidden, kernel, self.bias.repeat(2), padding=(0, 1)).permute(0, 2, 3, 1)
-        return both.reshape(len(hidden), 1, -1, outward).permute(0, 3, 1, 2)
+        return both.reshape(hidden.shape[0], 1, -1, outward).permute(0, 3, 1, 2)  # len() would fix a traced batch
 
 
 class Upsampler(nn.Module):

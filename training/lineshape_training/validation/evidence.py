@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lineshape.axis import SpectralAxis
 from lineshape.errors import DataError, LeakError
 from lineshape_training.spectra import Amounts, Names, SpectraTable
-from lineshape_training.splits import check_disjoint, group_folds
+from lineshape_training.splits import check_disjoint, stratified_folds
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +120,14 @@ class Evidence:
 
     def halves(self) -> Evidence:
         """Real spectra in the place of synthetic ones: one half of the unseen groups, judged by the other half."""
-        one, other = group_folds(self.real.group, 2, seed=0)[0]
-        return replace(self, synthetic=self.real.rows(one), real=self.real.rows(other))
+        real = self.real
+        fewest = min(len(np.unique(real.group[real.label == name])) for name in real.classes)
+        one, other = stratified_folds(real.group, real.label if self.labelled and fewest > 1 else None, 2, seed=0)[0]
+        if not set(real.label[one].tolist()) <= set(
+            real.label[other].tolist()
+        ):  # a half lacks a class: neither has any
+            real = replace(real, label=np.full(len(real), ""))
+        return replace(self, synthetic=real.rows(one), real=real.rows(other))
 
     def copies(self) -> Evidence:
         """The training set in the place of the synthetic spectra, as many of each class."""

@@ -197,6 +197,8 @@ def _warnings(found: Rounds, evidence: Evidence) -> Iterator[str]:
         yield f"a classifier tells the synthetic spectra from real ones with an AUC of {ours['two-sample AUC']:.2f}"
     if absent := set(evidence.real.classes) - set(evidence.synthetic.classes):
         yield f"there are no synthetic spectra of class {', '.join(sorted(absent))}"
+    if "class agreement" in ours and "class agreement" not in floor:
+        yield "their classes could not be judged: too few groups of each class are unseen to say what real ones do"
     power, usual = ours.get("high-frequency power", 1.0), floor.get("high-frequency power", 1.0)
     if not 0.5 * min(usual, 1) < power < 2 * max(usual, 1):
         yield f"their detector noise has {power:.2g} times the power of that of real spectra"
