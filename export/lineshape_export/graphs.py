@@ -72,8 +72,10 @@ def _check_batch(model: onnx.ModelProto) -> None:
     """
     for tensor in (*model.graph.input, *model.graph.output):
         if not tensor.type.tensor_type.shape.dim[0].dim_param:
-            raise ParityError(f"tensor {tensor.name!r}: the graph takes a batch of {TRACED_BATCH} only; the family's "
-                              "network makes a Python number of the batch (len() does), where shape[0] would not")  # fmt: skip
+            raise ParityError(
+                f"tensor {tensor.name!r}: the graph takes a batch of {TRACED_BATCH} only; the family's network makes a "
+                "Python number of the batch (len() does), where shape[0] would not"
+            )
 
 
 def to_torchscript(contract: Contract) -> bytes:
