@@ -155,6 +155,9 @@ def _spread(table: SpectraTable, folds: int) -> SpectraTable:
     return table.rows(np.flatnonzero(np.isin(table.labels, kept)))
 
 
-def _key(digest: str, method: str, plan: Recipe, rows: np.ndarray, seed: int) -> str:
-    about = plan if method == plan.name else (plan.data, plan.axes, plan.axis_half, plan.intensity_half)
-    return sha256(msgspec.json.encode((digest, method, about, rows.tolist(), seed))).hexdigest()[:12]
+def _key(digest: str, method: str, plan: Recipe, rows: Rows, seed: int) -> str:
+    """What decides a cell; of a recipe not what it says about itself."""
+    decides: tuple[object, ...] = (plan.data, plan.axes, plan.axis_half, plan.intensity_half)
+    if method == plan.name:
+        decides += (plan.family, plan.model, plan.fit, plan.search)
+    return sha256(msgspec.json.encode((digest, method, decides, rows.tolist(), seed))).hexdigest()[:12]
