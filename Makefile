@@ -71,9 +71,9 @@ families: $(INSTALLED)
 	$(FAMILIES) saliva --data $(DATA)/clinical/saliva_covid.npz --picture build/families/saliva.png
 	$(FAMILIES) minerals --data $(DATA)/rruff/raman_minerals.npz --picture build/families/minerals.png
 	$(FAMILIES) isolates --data $(DATA)/maldi/isolates.npz --folds 5 --used 1 --picture build/families/isolates.png
-	$(SALIVA) --protocol group --probe CNN --method classical --method smote --method saliva-cwgan-gp --method saliva-cvae > build/saliva-cnn.json
+	$(SALIVA) --protocol group --probe CNN --method classical --method saliva-cwgan-gp > build/saliva-cnn.json
 	$(STUDY) --data $(DATA)/rruff/raman_minerals.npz --modality raman --label mineral --group rruff_id --class-size 10 --folds 3 \
-		--probe ResNet --method classical --method smote --method minerals-bayesop-gan > build/minerals-resnet.json
+		--probe ResNet --method classical --method minerals-bayesop-gan > build/minerals-resnet.json
 	mv build/saliva-cnn.json build/minerals-resnet.json docs/results/
 
 container: build/demo/raman-to-ir.lineshape  # needs podman and buildah

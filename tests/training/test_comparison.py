@@ -12,7 +12,7 @@ from fits import often
 from lineshape.errors import DataError, UsageError
 from lineshape_training import loading, recipe
 from lineshape_training.comparison import Comparison, Line, as_text, recipes_of
-from lineshape_training.comparison.cells import REAL
+from lineshape_training.comparison.cells import REAL, synthetic
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,17 @@ def test_only_what_draws_classes_trains_a_classifier(compared: tuple[Comparison,
     real = next(line for line in compared[1] if line.method == REAL)
     assert real.tstr is not None
     assert real.tstr.low <= real.tstr.value <= real.tstr.high <= 1
+
+
+def test_spectra_come_in_the_order_in_which_classes_are_asked_for(
+    compared: tuple[Comparison, tuple[Line, ...]],
+) -> None:
+    for method in ("classical", "raman-cvae"):
+        cell = compared[0].cells[method][0]
+        names = np.unique(cell.train.labels)[:2].tolist()
+        draw = synthetic(cell)[0]
+        there, back = draw({names[0]: 3, names[1]: 3}), draw({names[1]: 3, names[0]: 3})
+        np.testing.assert_allclose(there[:3], back[3:], atol=1e-5)  # other batches sum in another order
 
 
 def test_what_is_there_is_not_computed_again(compared: tuple[Comparison, tuple[Line, ...]]) -> None:

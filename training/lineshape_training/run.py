@@ -106,7 +106,7 @@ class Run:
             raise UsageError(
                 f"{self.folder}: holds a run already; continue it with --resume, delete it, or choose another folder"
             )
-        elif self.spec != spec:
+        elif _deciding(self.spec) != _deciding(spec):
             raise UsageError(
                 f"{self.folder}: holds a run with another recipe, data or seed; delete it, or choose another folder"
             )
@@ -217,6 +217,11 @@ class Run:
             raise DataError(f"{self.folder}: no {name} there; a run is made by `lineshape fit`") from None
         except msgspec.MsgspecError as error:
             raise DataError(f"{self._path(name)}: {error}") from None
+
+
+def _deciding(spec: RunSpec) -> RunSpec:
+    """A spec without what its recipe says about itself."""
+    return msgspec.structs.replace(spec, recipe=msgspec.structs.replace(spec.recipe, about="", minutes=None))
 
 
 def tuned(recipe: Recipe, trials: tuple[Trial, ...]) -> Recipe:

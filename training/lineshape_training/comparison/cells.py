@@ -21,6 +21,7 @@ from lineshape.npz import read_npz
 from lineshape_training import fitting
 from lineshape_training.drawing import RunSampler
 from lineshape_training.recipe import Recipe
+from lineshape_training.resampling import SpectralSampler
 from lineshape_training.resampling.draws import largest_remainder
 from lineshape_training.run import Run
 from lineshape_training.spectra import Names, SpectraTable
@@ -119,7 +120,7 @@ def synthetic(cell: Cell) -> tuple[Draw, bool, Run | None]:
     if cell.method in AUGMENTATIONS:
         train = scaled(cell.train, cell.recipe)
         sampler = AUGMENTATIONS[cell.method](cell.seed).fit(train.values, train.labels, groups=train.group)
-        return lambda counts: sampler.sample(counts)[0], True, None
+        return partial(_resampled, sampler), True, None
     run = fitting.fit(cell.recipe, cell.train, cell.path.with_suffix(".fit"), data="fold", data_sha256="fold",
                       seed=cell.seed, resume=True)  # fmt: skip
     return partial(_drawn, RunSampler(run), cell.seed), bool(run.spec.conditions.classes), run
@@ -129,6 +130,10 @@ def counted(labels: Names) -> Counts:
     """How many of each class."""
     names, counts = np.unique(labels, return_counts=True)
     return dict(zip(names.tolist(), counts.tolist(), strict=True))
+
+
+def _resampled(sampler: SpectralSampler, counts: Counts) -> Float32[np.ndarray, "n L"]:
+    return np.concatenate([sampler.sample({name: count})[0] for name, count in counts.items()])
 
 
 def _drawn(sampler: RunSampler, seed: int, counts: Counts) -> Float32[np.ndarray, "n L"]:
