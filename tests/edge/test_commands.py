@@ -111,7 +111,7 @@ def test_show_and_verify(sample_bundle: Path) -> None:
     assert set(content["manifest"]["graphs"]) == {"model", "noise"}
     assert content["digest"] in lineshape("bundle", "verify", sample_bundle).stdout
     assert (
-        "raman-vae-noise: noise FP32 [n, 1117] -> spectrum FP32 [n, 1101]"
+        "raman-vae-noise: noise FP32 [n, 1117], noise_scale FP32 [n, 1] -> spectrum FP32 [n, 1101]"
         in lineshape("bundle", "show", sample_bundle).stdout
     )
 

@@ -17,6 +17,7 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 
 from lineshape.errors import DataError, UsageError
 from lineshape_edge import Model
+from lineshape_training import fitter
 from lineshape_training.recipe import Recipe
 from lineshape_training.resampling.generative import GenerativeSampler, RecipeSampler
 

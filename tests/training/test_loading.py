@@ -138,7 +138,9 @@ def test_an_unknown_class_stays_and_a_small_one_goes(tmp_path: Path) -> None:
 
 
 def test_classes_that_are_all_too_small_are_said(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"classes of fewer than 10 spectra, and the largest \(m0\) has 2; lower"):
+    with pytest.raises(
+        DataError, match=r"classes of fewer than 10 spectra are left out, and the largest \(m0\) has 2; ask for"
+    ):
         load(tmp_path / "t.npz", arrays(), asking(class_size=10))
 
 

@@ -64,7 +64,8 @@ def contract(run: Run, task: str | None = None) -> torch.nn.Module:
 @torch.no_grad()
 def drawn_from(sampler: torch.nn.Module, run: Run, *told: torch.Tensor, n: int | None = None) -> np.ndarray:
     normals = torch.randn(n or len(told[0]), run.network().size, generator=torch.Generator().manual_seed(0))
-    drawn: np.ndarray = sampler(normals, *told)[0].numpy()
+    as_measured = [torch.ones(len(normals), 1)] if run.network().detector else []
+    drawn: np.ndarray = sampler(normals, *told, *as_measured)[0].numpy()
     return drawn
 
 
@@ -161,7 +162,7 @@ def test_any_length_goes_through_every_task(family: str, length: int) -> None:
     network = FAMILIES[family].network(plan, conditions).eval()
     makers = {
         "noise": torch.randn, "label": lambda n, k: torch.ones(n, k).long(), "source": torch.rand,
-        "source_b": torch.rand, "mask": torch.ones, "weight": torch.rand,
+        "source_b": torch.rand, "mask": torch.ones, "weight": torch.rand, "noise_scale": torch.ones,
     }  # fmt: skip
     for task in FAMILIES[family].tasks:
         module = FAMILIES[family].contract(network, plan, task)

@@ -127,7 +127,7 @@ def _fitted(plan: Recipe, table: SpectraTable, work: Path, seed: int) -> RunSamp
 
     units = len(np.unique(table.group))
     if units < 2:
-        raise DataError(f"recipe {plan.name} holds groups out to choose its steps, and class {table.labels[0]!r} has "
+        raise DataError(f"recipe {plan.name} holds groups out to choose its steps; class {str(table.labels[0])!r} has "
                         "only one")  # fmt: skip
     folds = min(plan.fit.folds, units)
     fit = msgspec.structs.replace(plan.fit, folds=folds, holdouts=min(plan.fit.holdouts, folds))
