@@ -139,7 +139,9 @@ def _resampled(sampler: SpectralSampler, counts: Counts) -> Float32[np.ndarray, 
 def _drawn(sampler: RunSampler, seed: int, counts: Counts) -> Float32[np.ndarray, "n L"]:
     if not sampler.classes:
         return sampler.draw(sum(counts.values()), seed)
-    return np.concatenate([sampler.draw(count, seed, name) for name, count in counts.items()])
+    # A seed for each class: under one seed sample i of every class would be made of the same noise.
+    seeded = {name: seed + sampler.classes.index(name) for name in counts}
+    return np.concatenate([sampler.draw(count, seeded[name], name) for name, count in counts.items()])
 
 
 def _computed(cell: Cell) -> tuple[Answer, dict[str, Any]]:

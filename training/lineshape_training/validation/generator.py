@@ -55,7 +55,8 @@ class Generator:
             return Side.synthetic(self.draw(n, seed, None))
         names, sizes = np.unique(like.label[np.isin(like.label, self.classes)], return_counts=True)
         counts = dict(zip(names.tolist(), largest_remainder(sizes, n).tolist(), strict=True))
-        drawn = [self.draw(count, seed, name) for name, count in counts.items() if count]
+        # A seed for each class: under one seed sample i of every class would be made of the same noise.
+        drawn = [self.draw(count, seed + k, name) for k, (name, count) in enumerate(counts.items()) if count]
         return Side.synthetic(np.concatenate(drawn), np.repeat(names, list(counts.values())))
 
 
