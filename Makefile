@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/installed
 export ORT_DISABLE_TELEMETRY := 1
 export BENTOML_DO_NOT_TRACK := true
 
-.PHONY: install demo test check format results study families container clean help
+.PHONY: install demo test check format results study families steps container clean help
 
 help:
 	@echo "make install   install everything into .venv (the others do it too)"
@@ -16,6 +16,7 @@ help:
 	@echo "make results   measure the README's figures on real spectra in DATA (resumable; about 2 h)"
 	@echo "make study     whether synthetic spectra help on unseen patients, in DATA (resumable; about 1 h)"
 	@echo "make families  every generator family side by side on real spectra in DATA (resumable; about 1 h)"
+	@echo "make steps     quality by the number of network evaluations on real spectra in DATA (resumable; about 1 h)"
 	@echo "make container build the serving image with podman, run it locked down, and call it"
 	@echo "make format    format the code"
 
@@ -75,6 +76,13 @@ families: $(INSTALLED)
 	$(STUDY) --data $(DATA)/rruff/raman_minerals.npz --modality raman --label mineral --group rruff_id --class-size 10 --folds 3 \
 		--probe ResNet --method classical --method minerals-bayesop-gan > build/minerals-resnet.json
 	mv build/saliva-cnn.json build/minerals-resnet.json docs/results/
+
+# Quality by the number of network evaluations, on groups that were held out; resumable (build/steps).
+STEPS = $(BIN)/lineshape bench steps --jobs 2 -o docs/results/steps.json
+steps: $(INSTALLED)
+	mkdir -p build/steps
+	$(STEPS) minerals --data $(DATA)/rruff/raman_minerals.npz --seeds 3 --picture build/steps/minerals.png
+	$(STEPS) saliva --data $(DATA)/clinical/saliva_covid.npz --seeds 1 --picture build/steps/saliva.png
 
 container: build/demo/raman-to-ir.lineshape  # needs podman and buildah
 	scripts/container.sh $<

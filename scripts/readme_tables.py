@@ -13,6 +13,7 @@ CURVE = ROOT / "training/lineshape_training/datasets/curve.json"
 ALL_GROUPS = 67  # of the 84 patients, those on the fitting side of a fold
 DIRECTIONS = {"raman-ir": "Raman to IR", "raman-xrd": "Raman to XRD"}
 PROTOCOLS = ("random", "id", "mineral")
+STEP_SETS = ("minerals", "saliva")
 FAMILY_SETS = ("saliva", "minerals", "isolates")
 
 
@@ -83,6 +84,33 @@ def _family_cells(line: dict[str, Any]) -> list[str]:
         f"{line['parameters']:,}" if drawn else "",
         f"{line['minutes']:.1f}" if drawn else "",
     ]
+
+
+def steps_table() -> str:
+    """Rows of `docs/results/steps.json`: every way of drawing on every data set, above them the floor."""
+    results = msgspec.json.decode((ROOT / "docs/results/steps.json").read_bytes())
+    head = "| | | C2ST | over seeds | MMD, 1e-3 | chimeras | class agreement | distance | noise | ms | of 256 | min |"
+    lines = [head, "|---" * 12 + "|"]
+    for data in STEP_SETS:
+        for line in next(iter(results[data].values()))["lines"]:
+            lines.append(f"| {data} | {line['method']} | {' | '.join(_step_cells(line))} |")
+    return "\n".join(lines)
+
+
+def _step_cells(line: dict[str, Any]) -> list[str]:
+    if line["refused"]:
+        return [line["refused"], *[""] * 9]
+    found, interval = line["figures"], line["intervals"]["two-sample AUC"]
+    auc, mmd = found["two-sample AUC"], found["MMD"]
+    rest = {"chimeras": ".0%", "class agreement": ".2f", "distance ratio": ".2f", "high-frequency power": ".2f"}
+    return [
+        f"{auc['mean']:.2f} ({interval['low']:.2f} to {interval['high']:.2f})",
+        f"{auc['least']:.2f} to {auc['largest']:.2f}",
+        f"{1000 * mmd['mean']:.1f}",
+        *(f"{found[name]['mean']:{form}}" if name in found else "" for name, form in rest.items()),
+        *(f"{line[name]:{form}}" if line["way"] else ""
+          for name, form in (("alone", ".2f"), ("together", ".2f"), ("minutes", ".1f"))),
+    ]  # fmt: skip
 
 
 def _interval(found: dict[str, Any], form: str = ".3f") -> str:

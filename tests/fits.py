@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import torch
 
+from lineshape.axis import SpectralAxis
 from lineshape.bundle import AxisSpec
 from lineshape_training import fitting, loading, recipe
 from lineshape_training.run import Run
@@ -55,3 +57,20 @@ def often(name: str, steps: int = 24) -> recipe.Recipe:
     if plan.search:
         plan = msgspec.structs.replace(plan, search=msgspec.structs.replace(plan.search, trials=3, steps=2, startup=2))
     return plan
+
+
+def two_classes(groups: int = 6, points: int = 64) -> SpectraTable:
+    """A line on the left or on the right, in five spectra of each group."""
+    rng = np.random.default_rng(0)
+    label = np.repeat(["left", "right"], 5 * groups)
+    centre = np.where(label == "left", 0.3, 0.7)[:, None] + 0.01 * rng.standard_normal((len(label), 1))
+    values = np.exp(-(((np.linspace(0, 1, points) - centre) / 0.05) ** 2)) + 0.01 * rng.random((len(label), points))
+    axis = SpectralAxis.regular("raman", 200, 200 + points - 1, points, "cm-1")
+    group = np.repeat(np.arange(2 * groups).astype(str), 5)
+    values = values.astype(np.float32)
+    return SpectraTable(values, np.ones_like(values), axis, group, group, label)
+
+
+def on(plan: recipe.Recipe, table: SpectraTable) -> recipe.Recipe:
+    """A recipe on the grid of a table."""
+    return msgspec.structs.replace(plan, axes={"spectrum": AxisSpec.of(table.axis)})

@@ -30,7 +30,6 @@ def model_card(manifest: Manifest, run: Run) -> str:
     """The card's text."""
     spec, fitted = run.spec, run.fitted
     axes = "\n".join(f"- {role}: {_axis(axis)}" for role, axis in manifest.axes.items())
-    scores = ", ".join(f"{score:.4f}" for score in fitted.held_out)
     return f"""---
 library_name: lineshape
 license: other
@@ -52,14 +51,13 @@ tags: [spectroscopy, {manifest.task}, {manifest.family}, onnx]
 ## Model
 
 Family `{manifest.family}`, {fitted.parameters:,} parameters, {fitted.steps} steps, seed {spec.seed}, fitted in
-{fitted.seconds:.0f} s on {fitted.hardware}.
+{fitted.seconds:.0f} s on {fitted.hardware}.{_walked(manifest)}
 
 {axes}{_told(manifest)}
 
 ## Measured
 
-On groups held out, by fold: {family_of(manifest.family).scored_by} {scores}.
-The number of steps was chosen on the same folds, so this is a little flattering.
+{_scored(run)}
 
 {_validated(run.validation)}
 """
@@ -71,6 +69,29 @@ def _validated(found: dict[str, Any] | None) -> str:
         return "Validation by unseen groups: not made."
     reasons = "".join(f"\n- {reason}" for reason in found["reasons"])
     return f"Validation by unseen groups: **{found['verdict']}** (`provenance.json` has every figure).{reasons}"
+
+
+def _walked(manifest: Manifest) -> str:
+    """How a spectrum is drawn, where that takes more than one pass or another choice than the family's."""
+    sampler = manifest.sampler
+    if sampler is None or (sampler.evaluations == 1 and sampler.guidance == 1):
+        return ""
+    guided = f", guidance {sampler.guidance:g}" if sampler.guidance != 1 else ""
+    return f" A spectrum takes {sampler.evaluations} evaluations of the network ({sampler.algorithm}{guided})."
+
+
+def _scored(run: Run) -> str:
+    """What was measured on held-out groups; of a student, how it came to be."""
+    distilled = run.spec.distilled
+    if distilled:
+        pairs = f" on {distilled.pairs:,} pairs of noise and spectrum that it drew" if distilled.pairs else ""
+        return (
+            f"Distilled by {distilled.method}{pairs} from a network with weights sha256\n`{distilled.teacher_sha256}`; "
+            "accepted because its figures are within the stated margins of its teacher's."
+        )
+    scores = ", ".join(f"{score:.4f}" for score in run.fitted.held_out)
+    return (f"On groups held out, by fold: {family_of(run.spec.recipe.family).scored_by} {scores}.\n"
+            "The number of steps was chosen on the same folds, so this is a little flattering.")  # fmt: skip
 
 
 def _told(manifest: Manifest) -> str:

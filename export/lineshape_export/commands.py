@@ -14,6 +14,15 @@ def export(
     name: Annotated[str | None, typer.Option(help="Name of the bundle; by default the recipe's.")] = None,
     version: Annotated[str, typer.Option(help="Semantic version of the bundle.")] = "0.1.0",
     task: Annotated[str | None, typer.Option(help="One of the family's tasks; by default its first.")] = None,
+    evaluations: Annotated[
+        int | None, typer.Option(min=1, max=32, help="Of a diffusion or flow's network, for one spectrum.")
+    ] = None,
+    sampler: Annotated[
+        str | None, typer.Option(help="Of a diffusion or flow: dpm-solver++, heun, ddim, euler or shortcut.")
+    ] = None,
+    guidance: Annotated[
+        float | None, typer.Option(min=0, help="Of a diffusion or flow: 1 is none, more draws classes apart.")
+    ] = None,
     despite: Annotated[
         str | None, typer.Option(help="Why a run that failed validation is exported; its provenance keeps the words.")
     ] = None,
@@ -22,5 +31,6 @@ def export(
     from lineshape_export.export import export_run
     from lineshape_training.run import Run
 
-    digest = export_run(Run(run), out, name, version, despite, task)  # type: ignore[arg-type]  # checked there
+    walked = Run(run).walked(sampler=sampler, evaluations=evaluations, guidance=guidance)
+    digest = export_run(walked, out, name, version, despite, task)  # type: ignore[arg-type]  # checked there
     typer.echo(f"{out}: sealed, sha256 {digest}")

@@ -132,7 +132,7 @@ def _manifest(
         axis_half={role: recipe.axis_half[of] for role, of in roles.items() if of in recipe.axis_half},
         intensity_half={role: recipe.intensity_half[of] for role, of in roles.items() if of in recipe.intensity_half},
         interval=family.interval,
-        sampler=family.sampler if task == "sample" else None,
+        sampler=family.sampler_of(recipe) if task == "sample" else None,
         noise=noise,
         classes=conditions.classes,
         analytes=tuple(AnalyteSpec(analyte.name, analyte.low, analyte.high) for analyte in conditions.analytes),

@@ -151,7 +151,7 @@ def test_a_seeded_form_takes_the_conditions_of_its_noise_form(sample_run: Run) -
     assert Seeded(contract).outputs == contract.outputs
 
 
-@pytest.mark.parametrize("family", ["wgan-gp", "cwgan-gp", "cgan", "bayesop-gan"])
+@pytest.mark.parametrize("family", ["wgan-gp", "cwgan-gp", "cgan", "bayesop-gan", "difframan", "difframan-figure"])
 def test_every_other_sampler_is_sealed_and_draws_as_its_run_does(family: str, tmp_path: Path) -> None:
     table = simulated()
     plan = often(f"saliva-{family}", steps=4)

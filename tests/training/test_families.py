@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from fits import fit_often, fit_short, often
+from fits import fit_often, fit_short, often, on, two_classes
 from services import free_port
 
 from lineshape.errors import DataError, FitError
@@ -31,23 +31,6 @@ CONDITIONAL = [name for name in SAMPLERS if FAMILIES[name].conditional]
 EVERY = {name: f"raman-{name}" for name in SAMPLERS} | {"spectrogen": "raman-to-ir"}
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["fits", "lineshape_training.fitting"])
-
-
-def two_classes(groups: int = 6, points: int = 64) -> loading.SpectraTable:
-    """A line on the left or on the right, in five spectra of each group."""
-    rng = np.random.default_rng(0)
-    label = np.repeat(["left", "right"], 5 * groups)
-    centre = np.where(label == "left", 0.3, 0.7)[:, None] + 0.01 * rng.standard_normal((len(label), 1))
-    values = np.exp(-(((np.linspace(0, 1, points) - centre) / 0.05) ** 2)) + 0.01 * rng.random((len(label), points))
-    axis = loading.SpectralAxis.regular("raman", 200, 200 + points - 1, points, "cm-1")
-    group = np.repeat(np.arange(2 * groups).astype(str), 5)
-    values = values.astype(np.float32)
-    return loading.SpectraTable(values, np.ones_like(values), axis, group, group, label)
-
-
-def on(plan: Recipe, table: loading.SpectraTable) -> Recipe:
-    """A recipe on the grid of a table."""
-    return msgspec.structs.replace(plan, axes={"spectrum": loading.AxisSpec.of(table.axis)})
 
 
 def fit(plan: Recipe, table: loading.SpectraTable, out: Path) -> Run:

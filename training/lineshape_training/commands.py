@@ -183,6 +183,66 @@ def bench_families(
         comparison.side_by_side({method: cells[0] for method, cells in compared.cells.items()}, picture)
 
 
+@bench.command("steps")
+def bench_steps(
+    on: Annotated[str, typer.Argument(help="Whose recipes: minerals, saliva...")],
+    data: Annotated[str, typer.Option(help="A file, a data set of the catalogue, or 'embedded'.")],
+    seeds: Annotated[int, typer.Option(min=1, help="Fits, each on other groups.")] = 3,
+    folds: Annotated[int, typer.Option(min=2, help="Into which the groups are split.")] = 3,
+    size: Size = "cpu",
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Results file to add to.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="PNG of quality against evaluations.")] = None,
+    work: Annotated[Path, typer.Option(help="Folder of what is computed; what is there is kept.")] = Path(
+        "build/steps"
+    ),
+) -> None:
+    """Quality and time by the number of network evaluations: diffusion, flow, its student, and shortcut."""
+    from tqdm import tqdm
+
+    from lineshape_training import comparison, loading, results, steps
+    from lineshape_training.spectra import SpectraTable
+
+    plans = comparison.recipes_of(on, steps.FITTED, size)
+    table = cast(SpectraTable, loading.load_table(data, plans[0]))
+    asked = steps.StepsBench(table, plans, seeds, folds, work)
+    with tqdm(total=asked.count, desc=on, unit="cell", file=sys.stderr) as bar:
+        found = asked.run(jobs, bar.update)
+    typer.echo(steps.as_text(found))
+    if out:
+        results.record(out, on, f"{seeds} of {folds} folds", found)
+    if picture:
+        steps.curves(found, picture)
+
+
+@bench.command("analytes")
+def bench_analytes(
+    recipe: Annotated[str, typer.Argument(help="The name of a recipe that is told amounts, or a TOML file.")],
+    data: Annotated[str, typer.Option(help="A file, or a data set of the catalogue.")],
+    repeats: Annotated[int, typer.Option(min=2, help="Fresh splits, each with a fit of its own.")] = 20,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Results file to add to.")] = None,
+    work: Annotated[Path, typer.Option(help="Folder of what is computed; what is there is kept.")] = Path(
+        "build/analytes"
+    ),
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Calibrations with and without generated spectra, and whether those hold the amounts that were asked for."""
+    from tqdm import tqdm
+
+    from lineshape_training import analyte_bench, loading, results
+    from lineshape_training.recipe import load
+    from lineshape_training.spectra import SpectraTable
+
+    plan = load(recipe)
+    table = cast(SpectraTable, loading.load_table(data, plan, seed))
+    with tqdm(total=repeats, desc=plan.name, unit="repeat", file=sys.stderr) as bar:
+        found = analyte_bench.bench(plan, table, repeats, work, seed, jobs, bar.update)
+    typer.echo(analyte_bench.as_text(found))
+    if out:
+        results.record(out, plan.name, f"{repeats} repeats", found)
+
+
 @bench.command("fit")
 def bench_fit(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 from msgspec import Struct
 from torch import Tensor
 
 from lineshape.bundle import TensorSpec
 from lineshape.errors import DataError
+from lineshape_training.density import Density
 from lineshape_training.spectra import SpectraTable
 
 if TYPE_CHECKING:
@@ -34,10 +35,19 @@ class Analyte(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Conditions(Struct, frozen=True, forbid_unknown_fields=True):
-    """The classes and analytes that a network knows; none for an unconditional one."""
+    """The classes and analytes that a network knows; none for an unconditional one.
+
+    Parameters
+    ----------
+    classes : tuple of str
+    analytes : tuple of Analyte
+    density : Density or None
+        Of the amounts of all analytes together; None where there are none, and in runs older than it.
+    """
 
     classes: tuple[str, ...] = ()
     analytes: tuple[Analyte, ...] = ()
+    density: Density | None = None
 
     @classmethod
     def of(cls, table: SpectraTable, spec: DataSpec) -> Conditions:
@@ -54,7 +64,8 @@ class Conditions(Struct, frozen=True, forbid_unknown_fields=True):
             found = f"the one class {classes[0]!r}" if classes else "no class ([data] label names their column)"
             raise DataError(f"a conditional family needs two classes or an analyte; the spectra have {found}; use an "
                             "unconditional family")  # fmt: skip
-        return cls(classes, analytes)
+        density = Density.of(_amounts(table, analytes)) if analytes else None
+        return cls(classes, analytes, density)
 
     @property
     def size(self) -> int:
@@ -72,9 +83,9 @@ class Conditions(Struct, frozen=True, forbid_unknown_fields=True):
         """What is known of each spectrum of a table."""
         index = {name: k for k, name in enumerate(self.classes)}
         label = torch.tensor([index.get(name, -1) for name in table.labels.tolist()])
-        amounts = [torch.from_numpy(table.analytes[analyte.name]).float() for analyte in self.analytes]
         told = [label[:, None]][: len(self.classes)]
-        return self.told(*told, *([torch.stack(amounts, dim=1)] if amounts else []), like=torch.zeros(len(table), 1))
+        amounts = [torch.from_numpy(_amounts(table, self.analytes)).float()] if self.analytes else []
+        return self.told(*told, *amounts, like=torch.zeros(len(table), 1))
 
     def told(
         self, *inputs: Int[Tensor, "n 1"] | Float[Tensor, "n k"], like: Float[Tensor, "n d"]
@@ -98,6 +109,10 @@ class Conditions(Struct, frozen=True, forbid_unknown_fields=True):
         """How often each spectrum is drawn for a batch: every class (those without one are one more) equally often."""
         _, index, counts = np.unique(table.labels, return_inverse=True, return_counts=True)
         return torch.from_numpy((1 / counts)[index]).float()
+
+
+def _amounts(table: SpectraTable, analytes: tuple[Analyte, ...]) -> Float64[np.ndarray, "n k"]:
+    return np.stack([table.analytes[analyte.name] for analyte in analytes], axis=1)
 
 
 def _analyte(table: SpectraTable, name: str) -> Analyte:

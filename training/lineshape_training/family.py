@@ -87,7 +87,8 @@ class Family(ABC, Generic[N, C]):
     tasks: ClassVar[tuple[Task, ...]]  # what it is exported for; the first is what it is for
     scored_by: ClassVar[str]  # what `Trainable.score` measures, in words
     conditional: ClassVar[bool] = False  # whether it is told classes and analytes
-    sampler: ClassVar[SamplerSpec | None] = None
+    needs_conditions: ClassVar[bool] = True  # whether a conditional family can do nothing without them
+    sampler: ClassVar[SamplerSpec | None] = None  # of a family all of whose networks draw alike
     interval: ClassVar[float | None] = None  # coverage that `lower` and `upper` promise
     Config: type[C]
 
@@ -119,7 +120,14 @@ class Family(ABC, Generic[N, C]):
         """
         if not self.conditional or isinstance(table, PairTable):
             return Conditions()
+        told = len(np.unique(table.labels[table.labels != ""])) > 1 or recipe.data.analytes
+        if not told and not self.needs_conditions:
+            return Conditions()
         return Conditions.of(table, recipe.data)
+
+    def sampler_of(self, recipe: Recipe) -> SamplerSpec | None:
+        """How a network of this recipe draws a spectrum, if it draws any."""
+        return self.sampler
 
     @abstractmethod
     def tensors(self, table: Table, conditions: Conditions) -> Tensors:

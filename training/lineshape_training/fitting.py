@@ -68,7 +68,7 @@ def fit(recipe: Recipe, table: Table, out: Path, *, data: str, data_sha256: str,
     family, conditions = _checked(recipe, table, fabric)
     hashes = tuple(group_hash(name) for name in np.unique(table.group).tolist())
     spec = RunSpec(recipe, data, data_sha256, seed, len(table), len(hashes), hashes, conditions)
-    run = _begun(out, spec, fabric, resume)
+    run = begun(out, spec, fabric, resume)
     if run.ended:
         return run
     folds = group_folds(table.group, recipe.fit.folds, seed)[: recipe.fit.holdouts]
@@ -83,7 +83,7 @@ def fit(recipe: Recipe, table: Table, out: Path, *, data: str, data_sha256: str,
     family.calibrate(network, job.tensors, table.group, unseen)
     network.check(job.tensors, str(out))
     if fabric.global_rank == 0:
-        run.finish(network, _found(job.recipe, trials, steps, scores, [*parts, whole], network, fabric))
+        run.finish(network, fitted_of(job.recipe, trials, steps, scores, [*parts, whole], network, fabric))
     fabric.barrier()
     return run
 
@@ -120,7 +120,8 @@ def _checked(recipe: Recipe, table: Table, fabric: Fabric) -> tuple[Family[Any, 
     return family, conditions
 
 
-def _begun(out: Path, spec: RunSpec, fabric: Fabric, resume: bool) -> Run:
+def begun(out: Path, spec: RunSpec, fabric: Fabric, resume: bool) -> Run:
+    """The folder of a fit, begun or gone on with."""
     run = Run(out)
     if fabric.global_rank == 0:
         run.begin(spec, resume)
@@ -128,8 +129,9 @@ def _begun(out: Path, spec: RunSpec, fabric: Fabric, resume: bool) -> Run:
     return run
 
 
-def _found(recipe: Recipe, trials: tuple[Trial, ...], steps: int, scores: list[list[float]], parts: list[Path],
-           network: Trainable, fabric: Fabric) -> Fitted:  # fmt: skip
+def fitted_of(recipe: Recipe, trials: tuple[Trial, ...], steps: int, scores: list[list[float]], parts: list[Path],
+              network: Trainable, fabric: Fabric) -> Fitted:  # fmt: skip
+    """What a fit found, by the checkpoints of its networks."""
     saved = [torch.load(part / CHECKPOINT, map_location="cpu", weights_only=True) for part in parts]
     hardware = torch.cuda.get_device_name() if fabric.device.type == "cuda" else platform.machine() or "cpu"
     versions = {name: version(name) for name in ("lineshape", "torch", "lightning", "numpy")}

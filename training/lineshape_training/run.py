@@ -10,9 +10,11 @@ fitted.json         what the fit found: chosen step, scores, seconds, sizes, ver
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import msgspec
 import torch
@@ -20,7 +22,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from lineshape.errors import DataError, FitError, UsageError
+from lineshape.errors import DataError, FitError, RecipeError, UsageError
 from lineshape.files import write_atomically
 from lineshape_training.conditions import Conditions
 from lineshape_training.families import family_of
@@ -28,6 +30,27 @@ from lineshape_training.family import Trainable
 from lineshape_training.recipe import Recipe
 
 VALIDATION, TRIALS = "validation.json", "trials.json"
+
+
+Numbers: TypeAlias = Mapping[str, float | int | str]
+NO_NUMBERS: Numbers = MappingProxyType({})
+
+
+class Distilled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a student came from its teacher.
+
+    Parameters
+    ----------
+    method : str
+    pairs : int
+        Of noise and spectrum, drawn by the teacher; 0 where the student learns from its steps.
+    teacher_sha256 : str
+        Of the teacher's weights.
+    """
+
+    method: str
+    pairs: int
+    teacher_sha256: str
 
 
 class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,6 +64,7 @@ class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     groups: int
     group_sha256: tuple[str, ...]  # hashes of the groups that were fitted on, so that a leak can be found later
     conditions: Conditions = Conditions()
+    distilled: Distilled | None = None
 
 
 class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,10 +111,13 @@ class Run:
     Parameters
     ----------
     folder : Path
+    walk : numbers by name
+        In the place of the recipe's: `sampler`, `evaluations` and `guidance` of a diffusion or flow, whose weights
+        serve them all.
     """
 
-    def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: Path | str, walk: Numbers = NO_NUMBERS) -> None:
+        self.folder, self.walk = Path(folder), walk
 
     def begin(self, spec: RunSpec, resume: bool) -> None:
         """Begin a new run, or go on with one of the same fit.
@@ -124,8 +151,29 @@ class Run:
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe with the numbers that a search has found."""
-        return tuned(self.spec.recipe, self.trials)
+        """The recipe with the numbers that a search has found, and those of the walk."""
+        recipe = tuned(self.spec.recipe, self.trials)
+        return with_numbers(recipe, self.walk) if self.walk else recipe
+
+    def walked(self, **numbers: float | int | str | None) -> Run:
+        """The same run with some numbers of its walk changed; None leaves one as it is.
+
+        Raises
+        ------
+        UsageError
+            If the family does not walk, or not in this way.
+        """
+        changed = {name: number for name, number in numbers.items() if number is not None}
+        if not changed:
+            return self
+        recipe, walk = self.recipe, {**self.walk, **changed}
+        if unknown := changed.keys() - set(family_of(recipe.family).Config.__struct_fields__):
+            raise UsageError(f"{self.folder}: family {recipe.family} has no {min(unknown)}: it draws in one pass")
+        try:
+            family_of(recipe.family).network(with_numbers(recipe, walk), self.spec.conditions)
+        except RecipeError as error:
+            raise UsageError(f"{self.folder}: {error}") from None
+        return Run(self.folder, walk)
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -158,6 +206,11 @@ class Run:
         """Write the fitted network and what was found."""
         save_weights(network, self._path("weights.safetensors"))
         self._write("fitted.json", fitted)
+
+    def withdraw(self) -> None:
+        """Take the fitted network back; what led to it stays."""
+        for name in ("fitted.json", "weights.safetensors"):
+            self._path(name).unlink(missing_ok=True)
 
     def network(self) -> Trainable:
         """The fitted network, ready to be exported.
@@ -241,7 +294,7 @@ def tuned(recipe: Recipe, trials: tuple[Trial, ...]) -> Recipe:
     return with_numbers(recipe, best.numbers)
 
 
-def with_numbers(recipe: Recipe, numbers: dict[str, float | int]) -> Recipe:
+def with_numbers(recipe: Recipe, numbers: Numbers) -> Recipe:
     """A recipe with numbers of [model], or learning_rate, in the place of a search for them."""
     model = recipe.model | {name: number for name, number in numbers.items() if name != "learning_rate"}
     rate = numbers.get("learning_rate", recipe.fit.learning_rate)

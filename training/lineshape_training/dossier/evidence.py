@@ -103,7 +103,11 @@ def _row(name: str, judgement: Judgement) -> tuple[str, ...]:
 
 
 def _fitted(facts: Facts) -> Iterator[Block]:
-    fitted = facts.fitted
+    fitted, distilled = facts.fitted, facts.spec.distilled
+    if distilled:
+        yield Paragraph(f"Distilled by {distilled.method}, {fitted.steps} steps, from a teacher with weights sha256 "
+                        f"{distilled.teacher_sha256}; accepted within the margins of `lineshape distil`.")  # fmt: skip
+        return
     rows = tuple((str(fold), measured(score)) for fold, score in enumerate(fitted.held_out, 1))
     yield Table(("fold of groups held out", facts.family.scored_by), rows)
     yield Paragraph(f"The step ({fitted.steps}) was chosen on the same folds, so this is a little flattering.")

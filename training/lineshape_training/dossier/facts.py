@@ -113,7 +113,7 @@ class Facts:
     def content(self) -> dict[str, Any]:
         """The facts as plain values."""
         family = {"name": self.family.name, "task": self.family.task, "scored by": self.family.scored_by,
-                  "sampler": self.family.sampler, "interval": self.family.interval}  # fmt: skip
+                  "sampler": self.family.sampler_of(self.spec.recipe), "interval": self.family.interval}  # fmt: skip
         plain: dict[str, Any] = msgspec.to_builtins(
             {"run": self.spec, "fitted": self.fitted, "family": family, "files": self.files, "written": self.written}
         )

@@ -50,7 +50,7 @@ def _method(facts: Facts) -> Iterator[tuple[str, str]]:
     yield "seed of the fit", f"{spec.seed} (first weights, folds, batches, latents)"
     if family.task == "sample":
         yield "seeded noise", "Philox 4x32-10 and Box-Muller in float32, from (seed, sample index)"
-    for name, value in flattened(msgspec.to_builtins(family.sampler)):
+    for name, value in flattened(msgspec.to_builtins(family.sampler_of(spec.recipe))):
         yield f"sampler {name}".strip(), value
     if family.interval is not None:
         yield "interval", f"lower and upper promise to hold {family.interval:.0%} of the points"

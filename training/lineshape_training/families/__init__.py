@@ -8,15 +8,21 @@ from lineshape.errors import RecipeError
 from lineshape_training.families.bayesop import BayesOpGAN
 from lineshape_training.families.cgan import CGAN
 from lineshape_training.families.cvae import ConditionalVAE
+from lineshape_training.families.ddpm import DDPM
+from lineshape_training.families.difframan import DiffRaman
+from lineshape_training.families.flow import Flow
+from lineshape_training.families.mlp_diffusion import MLPDiffusion
+from lineshape_training.families.shortcut import Shortcut
 from lineshape_training.families.spectrogen import SpectroGen
 from lineshape_training.families.vae import VAE
 from lineshape_training.families.wgan import WGANGP, ConditionalWGANGP
 from lineshape_training.family import Family
 
-FAMILIES: dict[str, Family[Any, Any]] = {
-    family.name: family
-    for family in (SpectroGen(), VAE(), ConditionalVAE(), WGANGP(), ConditionalWGANGP(), CGAN(), BayesOpGAN())
-}
+_ALL: tuple[Family[Any, Any], ...] = (
+    SpectroGen(), VAE(), ConditionalVAE(), WGANGP(), ConditionalWGANGP(), CGAN(), BayesOpGAN(),
+    DDPM(), Flow(), Shortcut(), DiffRaman(), MLPDiffusion(),
+)  # fmt: skip
+FAMILIES = {family.name: family for family in _ALL}
 
 
 def family_of(name: str) -> Family[Any, Any]:

@@ -23,14 +23,13 @@ from torch.nn import functional as F
 from lineshape.bundle import SamplerSpec
 from lineshape.errors import DataError
 from lineshape_training.conditions import Conditions
-from lineshape_training.family import Family, Table, Tensors, Turn
+from lineshape_training.family import Tensors, Turn
 from lineshape_training.networks.critic import Critic
 from lineshape_training.networks.matching import fourier_loss, matching_loss, moments_loss, smoothness_loss
 from lineshape_training.networks.upsampling import SLOPE, Upsampling
 from lineshape_training.preprocess import prepared
 from lineshape_training.recipe import Recipe
 from lineshape_training.sampling import BY_MMD, SpectrumFamily, SpectrumNetwork
-from lineshape_training.spectra import SpectraTable
 from lineshape_training.validation.metrics.fourier import fourier_distance
 
 Weight: TypeAlias = Annotated[float, Meta(ge=0)]
@@ -232,12 +231,6 @@ class BayesOpGAN(SpectrumFamily[BayesOpNetwork, BayesOpConfig]):
     scored_by = f"{BY_MMD}, plus the gap of the Fourier distance to theirs"
     sampler = SamplerSpec("generator", 1)
     Config = BayesOpConfig
-
-    def conditions(self, table: Table, recipe: Recipe) -> Conditions:
-        """The classes, if there are two: one network draws from all of them."""
-        assert isinstance(table, SpectraTable)
-        told = len(np.unique(table.labels[table.labels != ""])) > 1 or recipe.data.analytes
-        return Family.conditions(self, table, recipe) if told else Conditions()
 
     def build(self, config: BayesOpConfig, recipe: Recipe, conditions: Conditions) -> BayesOpNetwork:
         """Fresh weights."""

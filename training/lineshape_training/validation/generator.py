@@ -20,7 +20,7 @@ from lineshape_training.preprocess import prepared, tensor_of
 from lineshape_training.recipe import Recipe
 from lineshape_training.resampling.draws import largest_remainder
 from lineshape_training.run import Run, RunSpec, group_hash
-from lineshape_training.spectra import SpectraTable
+from lineshape_training.spectra import Amounts, SpectraTable
 from lineshape_training.validation.evidence import Evidence, Side
 from lineshape_training.validation.judgement import Judgement, judge, leaks
 
@@ -41,6 +41,8 @@ class Generator:
     classes : tuple of str
         That it draws, where it is conditional.
     draw : callable
+    amounts : callable or None
+        Number and seed to the amounts of the analyte that `draw` asks for with them; None where there is none.
     """
 
     recipe: Recipe
@@ -48,16 +50,24 @@ class Generator:
     seed: int
     classes: tuple[str, ...]
     draw: Draw
+    amounts: Callable[[int, int], Amounts] | None = None
 
     def side(self, n: int, seed: int, like: Side) -> Side:
         """About n synthetic spectra, of the classes of `like` in their proportions where the generator knows them."""
         if not self.classes:
-            return Side.synthetic(self.draw(n, seed, None))
+            return replace(Side.synthetic(self.draw(n, seed, None)), amount=self._asked([(n, seed)]))
         names, sizes = np.unique(like.label[np.isin(like.label, self.classes)], return_counts=True)
         counts = dict(zip(names.tolist(), largest_remainder(sizes, n).tolist(), strict=True))
         # A seed for each class: under one seed sample i of every class would be made of the same noise.
         drawn = [self.draw(count, seed + k, name) for k, (name, count) in enumerate(counts.items()) if count]
-        return Side.synthetic(np.concatenate(drawn), np.repeat(names, list(counts.values())))
+        side = Side.synthetic(np.concatenate(drawn), np.repeat(names, list(counts.values())))
+        return replace(side, amount=self._asked([(count, seed + k) for k, count in enumerate(counts.values())]))
+
+    def _asked(self, parts: list[tuple[int, int]]) -> Amounts | None:
+        """The amounts of parts of so many spectra of a seed each."""
+        if self.amounts is None:
+            return None
+        return np.concatenate([self.amounts(count, seed) for count, seed in parts if count])
 
 
 class _Provenance(msgspec.Struct, frozen=True):
@@ -75,7 +85,7 @@ def open_generator(path: Path) -> Generator:
         If the run has not ended.
     """
     if (path / "run.json").exists():
-        return _of_run(Run(path))
+        return of_run(Run(path))
     model = Model.open(path)
     model.require("sample")
     try:
@@ -86,9 +96,12 @@ def open_generator(path: Path) -> Generator:
     return Generator(record.run.recipe, record.run.group_sha256, record.run.seed, model.manifest.classes, draw)
 
 
-def _of_run(run: Run) -> Generator:
+def of_run(run: Run) -> Generator:
+    """A run that has ended."""
     sampler = RunSampler(run)
-    return Generator(run.recipe, run.spec.group_sha256, run.spec.seed, sampler.classes, sampler.draw)
+    first: Callable[[int, int], Amounts] = lambda n, seed: sampler.amounts(n, seed)[:, 0]  # noqa: E731
+    return Generator(run.recipe, run.spec.group_sha256, run.spec.seed, sampler.classes, sampler.draw,
+                     first if sampler.analytes else None)  # fmt: skip
 
 
 def validated(generator: Generator, data: str, n: int | None, seed: int) -> tuple[Judgement, Evidence | None]:

@@ -170,7 +170,10 @@ def _analytes(evidence: Evidence) -> Found:
     ours, real = evidence.synthetic, evidence.real
     if ours.amount is None or real.amount is None:
         return {}
-    found = analyte_calibration(ours.values, ours.amount, real.values, real.amount, real.group)
+    known = np.isfinite(ours.amount)  # real spectra may stand here, too
+    if not known.any():
+        return {}
+    found = analyte_calibration(ours.values[known], ours.amount[known], real.values, real.amount, real.group)
     return {"analyte slope": found.slope, "analyte R2": found.r2}
 
 
