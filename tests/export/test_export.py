@@ -151,17 +151,43 @@ def test_a_seeded_form_takes_the_conditions_of_its_noise_form(sample_run: Run) -
     assert Seeded(contract).outputs == contract.outputs
 
 
-@pytest.mark.parametrize("family", ["wgan-gp", "cwgan-gp", "cgan", "bayesop-gan", "difframan", "difframan-figure"])
+WALKS = {  # few evaluations: a graph grows with them
+    "flow": {"evaluations": 3, "sampler": "heun"},
+    "ddpm": {"evaluations": 2, "guidance": 1.5},
+    "shortcut": {"evaluations": 1},
+    "difframan": {"evaluations": 1},
+    "difframan-figure": {"evaluations": 1},
+}
+
+
+@pytest.mark.parametrize("family", ["wgan-gp", "cwgan-gp", "cgan", "bayesop-gan", *WALKS])
 def test_every_other_sampler_is_sealed_and_draws_as_its_run_does(family: str, tmp_path: Path) -> None:
     table = simulated()
     plan = often(f"saliva-{family}", steps=4)
     plan = msgspec.structs.replace(plan, axes={"spectrum": AxisSpec.of(table.axis)})
     run = fitting.fit(plan, table, tmp_path / "run", data="simulated", data_sha256="simulated")
+    run = run.walked(**WALKS.get(family, {}))
     export_run(run, tmp_path / "bundle")
     model, label = Model.open(tmp_path / "bundle"), next(iter(run.spec.conditions.classes), None)
     drawn = RunSampler(run).draw(5, 3, label)
     allowed = model.manifest.tolerances["spectrum"]
     np.testing.assert_allclose(sample(model, 5, 3, label=label), drawn, rtol=allowed.relative, atol=allowed.absolute)
+    assert model.manifest.sampler == family_of(run.recipe.family).sampler_of(run.recipe)
+
+
+def test_a_told_amount_reaches_a_diffusion_in_its_bundle(tmp_path: Path) -> None:
+    table = simulated()
+    plan = often("tablets-mlp-diffusion", steps=4)
+    data = msgspec.structs.replace(plan.data, analytes=("sugar",))
+    plan = msgspec.structs.replace(plan, data=data, axes={"spectrum": AxisSpec.of(table.axis)})
+    run = fitting.fit(plan, table, tmp_path / "run", data="simulated", data_sha256="simulated").walked(evaluations=2)
+    export_run(run, tmp_path / "bundle")
+    model, classes = Model.open(tmp_path / "bundle"), run.spec.conditions.classes
+    middle = float(np.median(table.analytes["sugar"]))
+    drawn = RunSampler(run).draw(5, 3, classes[0] if classes else None, np.full((5, 1), middle))
+    served = sample(model, 5, 3, label=classes[0] if classes else None, analyte={"sugar": middle})
+    allowed = model.manifest.tolerances["spectrum"]
+    np.testing.assert_allclose(served, drawn, rtol=allowed.relative, atol=allowed.absolute)
 
 
 def test_exporting_twice_gives_the_same_bytes(sample_run: Run, sample_bundle: Path, tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_spectra_without_a_class_are_fitted_too(family: str, tmp_path: Path) -> 
     assert run.spec.conditions.classes == ("left", "right")
 
 
-@pytest.mark.parametrize("family", [name for name in CONDITIONAL if name != "bayesop-gan"])
+@pytest.mark.parametrize("family", [name for name in CONDITIONAL if FAMILIES[name].needs_conditions])
 def test_one_class_is_refused_by_a_conditional_family(family: str, tmp_path: Path) -> None:
     table = two_classes().rows(np.arange(30))
     with pytest.raises(DataError, match="needs two classes or an analyte; the spectra have the one class 'left'"):

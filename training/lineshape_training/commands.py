@@ -156,6 +156,7 @@ def bench_families(
     family: Annotated[list[str] | None, typer.Option(help="Of the families; by default all.")] = None,
     folds: Annotated[int, typer.Option(min=2, help="Into which the groups are split.")] = 3,
     used: Annotated[int, typer.Option(min=1, help="How many of them are held out in turn.")] = 3,
+    most: Annotated[int | None, typer.Option(min=2, help="Spectra of a class that a fit gets; by default all.")] = None,
     size: Size = "cpu",
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Results file to add to.")] = None,
@@ -173,12 +174,13 @@ def bench_families(
 
     plans = comparison.recipes_of(on, family, size)
     table = cast(SpectraTable, loading.load_table(data, plans[0], seed))
-    compared = comparison.Comparison(table, plans, folds, used, seed, work)
+    compared = comparison.Comparison(table, plans, folds, used, seed, work, most)
     with tqdm(total=compared.count, desc=on, unit="cell", file=sys.stderr) as bar:
         lines = compared.run(jobs, bar.update)
     typer.echo(comparison.as_text(lines))
     if out:
-        results.record(out, on, f"{min(used, folds)} of {folds} folds", lines)
+        few = f", at most {most} of a class in a fit" if most else ""
+        results.record(out, on, f"{min(used, folds)} of {folds} folds{few}", lines)
     if picture:
         comparison.side_by_side({method: cells[0] for method, cells in compared.cells.items()}, picture)
 

@@ -123,7 +123,7 @@ def synthetic(cell: Cell) -> tuple[Draw, bool, Run | None]:
         return partial(_resampled, sampler), True, None
     run = fitting.fit(cell.recipe, cell.train, cell.path.with_suffix(".fit"), data="fold", data_sha256="fold",
                       seed=cell.seed, resume=True)  # fmt: skip
-    return partial(_drawn, RunSampler(run), cell.seed), bool(run.spec.conditions.classes), run
+    return partial(drawn, RunSampler(run), cell.seed), bool(run.spec.conditions.classes), run
 
 
 def counted(labels: Names) -> Counts:
@@ -136,7 +136,8 @@ def _resampled(sampler: SpectralSampler, counts: Counts) -> Float32[np.ndarray, 
     return np.concatenate([sampler.sample({name: count})[0] for name, count in counts.items()])
 
 
-def _drawn(sampler: RunSampler, seed: int, counts: Counts) -> Float32[np.ndarray, "n L"]:
+def drawn(sampler: RunSampler, seed: int, counts: Counts) -> Float32[np.ndarray, "n L"]:
+    """So many spectra of each class, class by class; of a run without classes as many in all."""
     if not sampler.classes:
         return sampler.draw(sum(counts.values()), seed)
     # A seed for each class: under one seed sample i of every class would be made of the same noise.
@@ -168,8 +169,8 @@ def _evidence(draw: Draw, classed: bool, train: SpectraTable, test: SpectraTable
     counts = counted(test.labels)
     if not classed:
         train, test = replace(train, label=None), replace(test, label=None)
-    drawn = Side.synthetic(draw(counts), _labels(counts) if classed else None)
-    return Evidence(drawn, Side.of(test), Side.of(train), train.axis)
+    ours = Side.synthetic(draw(counts), _labels(counts) if classed else None)
+    return Evidence(ours, Side.of(test), Side.of(train), train.axis)
 
 
 def _milliseconds(draw: Draw, train: SpectraTable) -> float:

@@ -73,6 +73,8 @@ class Comparison:
     seed : int
     work : Path
         Of the cells; those that are there are kept.
+    most : int, optional
+        Spectra of a class that a fit gets; all that there are by default.
 
     Raises
     ------
@@ -81,9 +83,12 @@ class Comparison:
     """
 
     def __init__(self, table: SpectraTable, recipes: Sequence[Recipe], folds: int, used: int, seed: int,
-                 work: Path) -> None:  # fmt: skip
+                 work: Path, most: int | None = None) -> None:  # fmt: skip
         self.table = _spread(table, folds)
-        splits = [self._known(*split) for split in stratified_folds(self.table.group, self.table.labels, folds, seed)]
+        splits = [
+            self._known(self._few(fit, most, seed), held)
+            for fit, held in stratified_folds(self.table.group, self.table.labels, folds, seed)
+        ]
         plans = {REAL: recipes[0], **dict.fromkeys(METHODS, recipes[0]), **{plan.name: plan for plan in recipes}}
         digest = sha256(np.ascontiguousarray(self.table.values).tobytes())
         self.cells = {
@@ -98,6 +103,13 @@ class Comparison:
     def _known(self, train: Rows, test: Rows) -> tuple[Rows, Rows]:
         """A split without the test spectra of classes that are not in the fit."""
         return train, test[np.isin(self.table.labels[test], self.table.labels[train])]
+
+    def _few(self, rows: Rows, most: int | None, seed: int) -> Rows:
+        """At most so many rows of each class, at random."""
+        mixed = np.random.default_rng(seed).permutation(rows)
+        labels = self.table.labels[mixed]
+        kept = [mixed[labels == name][:most] for name in np.unique(labels)]
+        return np.sort(np.concatenate(kept)) if most else rows
 
     @property
     def count(self) -> int:

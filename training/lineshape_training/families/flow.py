@@ -39,9 +39,10 @@ class Flow(DiffusionFamily[DiffusionNetwork, FlowConfig]):
 
     name: ClassVar[str] = "flow"
     Config = FlowConfig
+    kind: ClassVar[type[DiffusionNetwork]] = DiffusionNetwork
 
     def build(self, config: FlowConfig, recipe: Recipe, conditions: Conditions) -> DiffusionNetwork:
         """Fresh weights."""
         coordinates = HalfWhitened(recipe.axes["spectrum"].n)
         denoiser = DenseDenoiser(coordinates.size, conditions.size, config.width, config.blocks)
-        return DiffusionNetwork(config, PATH, coordinates, denoiser, recipe, conditions)
+        return self.kind(config, PATH, coordinates, denoiser, recipe, conditions)

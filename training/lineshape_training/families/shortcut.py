@@ -13,16 +13,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lineshape_training.conditions import Conditions
-from lineshape_training.diffusion.coordinates import HalfWhitened
-from lineshape_training.diffusion.family import DiffusionFamily
 from lineshape_training.diffusion.network import DiffusionNetwork
 from lineshape_training.diffusion.predictions import Estimate
 from lineshape_training.diffusion.schedules import Moment
-from lineshape_training.families.flow import PATH, FlowConfig
+from lineshape_training.families.flow import Flow
 from lineshape_training.family import Tensors
-from lineshape_training.networks.dense import DenseDenoiser
-from lineshape_training.recipe import Recipe
 
 JUMPS = 4  # one spectrum in so many of a batch learns a step of some length
 LEVELS = 6  # the path is halved so many times to the shortest step
@@ -68,14 +63,8 @@ class ShortcutNetwork(DiffusionNetwork):
         return z + (to.time - at.time) * estimate.rate(at)
 
 
-class Shortcut(DiffusionFamily[ShortcutNetwork, FlowConfig]):
+class Shortcut(Flow):
     """Shortcut model."""
 
     name: ClassVar[str] = "shortcut"
-    Config = FlowConfig
-
-    def build(self, config: FlowConfig, recipe: Recipe, conditions: Conditions) -> ShortcutNetwork:
-        """Fresh weights."""
-        coordinates = HalfWhitened(recipe.axes["spectrum"].n)
-        denoiser = DenseDenoiser(coordinates.size, conditions.size, config.width, config.blocks)
-        return ShortcutNetwork(config, PATH, coordinates, denoiser, recipe, conditions)
+    kind: ClassVar[type[DiffusionNetwork]] = ShortcutNetwork

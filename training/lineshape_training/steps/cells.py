@@ -8,11 +8,10 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from jaxtyping import Float32
 
 from lineshape.errors import LineshapeError
 from lineshape.files import write_atomically
-from lineshape_training.comparison.cells import MOST, TIMED, Counts, counted
+from lineshape_training.comparison.cells import MOST, TIMED, counted, drawn
 from lineshape_training.drawing import RunSampler
 from lineshape_training.spectra import SpectraTable
 from lineshape_training.steps.figures import Intervals, floor, judged
@@ -89,13 +88,6 @@ def compute(cell: Cell) -> None:
 def answer_of(cell: Cell) -> Answer:
     """What a computed cell found."""
     return msgspec.json.decode(cell.path.read_bytes(), type=Answer)
-
-
-def drawn(sampler: RunSampler, seed: int, counts: Counts) -> Float32[np.ndarray, "n L"]:
-    """So many spectra of each class, class by class."""
-    # A seed for each class: under one seed sample i of every class would be made of the same noise.
-    seeded = {name: seed + sampler.classes.index(name) for name in counts}
-    return np.concatenate([sampler.draw(count, seeded[name], name) for name, count in counts.items()])
 
 
 def _floor(cell: Cell) -> Answer:
