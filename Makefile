@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/installed
 export ORT_DISABLE_TELEMETRY := 1
 export BENTOML_DO_NOT_TRACK := true
 
-.PHONY: install demo test check format results study families steps container clean help
+.PHONY: install demo test check format results study families diffusion container clean help
 
 help:
 	@echo "make install   install everything into .venv (the others do it too)"
@@ -16,7 +16,7 @@ help:
 	@echo "make results   measure the README's figures on real spectra in DATA (resumable; about 2 h)"
 	@echo "make study     whether synthetic spectra help on unseen patients, in DATA (resumable; about 1 h)"
 	@echo "make families  every generator family side by side on real spectra in DATA (resumable; about 1 h)"
-	@echo "make steps     quality by the number of network evaluations on real spectra in DATA (resumable; about 1 h)"
+	@echo "make diffusion quality by network evaluations, on few spectra, and told amounts, in DATA (resumable; about 1.5 h)"
 	@echo "make container build the serving image with podman, run it locked down, and call it"
 	@echo "make format    format the code"
 
@@ -77,12 +77,20 @@ families: $(INSTALLED)
 		--probe ResNet --method classical --method minerals-bayesop-gan > build/minerals-resnet.json
 	mv build/saliva-cnn.json build/minerals-resnet.json docs/results/
 
-# Quality by the number of network evaluations, on groups that were held out; resumable (build/steps).
+# Diffusion and flow: by the number of evaluations, on few spectra, and told amounts; resumable (build/steps, families, analytes).
 STEPS = $(BIN)/lineshape bench steps --jobs 2 -o docs/results/steps.json
-steps: $(INSTALLED)
+FEW = $(BIN)/lineshape bench families saliva --data $(DATA)/clinical/saliva_covid.npz --used 1 --jobs 2 -o docs/results/difframan.json \
+	--family difframan --family difframan-figure --family ddpm --family cvae --family cwgan-gp
+ANALYTES = $(BIN)/lineshape bench analytes --repeats 20 --jobs 2 -o docs/results/analytes.json
+diffusion: $(INSTALLED)
 	mkdir -p build/steps
 	$(STEPS) minerals --data $(DATA)/rruff/raman_minerals.npz --seeds 3 --picture build/steps/minerals.png
 	$(STEPS) saliva --data $(DATA)/clinical/saliva_covid.npz --seeds 1 --picture build/steps/saliva.png
+	$(FEW) --most 20
+	$(FEW) --most 50
+	$(FEW)
+	LINESHAPE_DATA=$(DATA) $(ANALYTES) tablets-mlp-diffusion --data tablets
+	LINESHAPE_DATA=$(DATA) $(ANALYTES) soil-mlp-diffusion --data soil
 
 container: build/demo/raman-to-ir.lineshape  # needs podman and buildah
 	scripts/container.sh $<

@@ -147,7 +147,7 @@ def _effects(name: str) -> list[dict[str, Any]]:
     return found
 
 
-TABLES = {"transfer": transfer_table, "study": study_table, "families": families_table}
+TABLES = {"transfer": transfer_table, "study": study_table, "families": families_table, "steps": steps_table}
 
 
 def filled(readme: str) -> str:

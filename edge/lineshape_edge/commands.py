@@ -91,6 +91,8 @@ def show(path: BundlePath, json: Json = False) -> None:
         typer.echo(f"classes: {', '.join(manifest.classes)}")
     for analyte in manifest.analytes:
         typer.echo(f"analyte {analyte.name}: {analyte.low:g} to {analyte.high:g}")
+    if sampler := manifest.sampler:
+        typer.echo(f"sampler: {sampler.algorithm}, evaluations {sampler.evaluations}, guidance {sampler.guidance:g}")
     for wire, form in manifest.wire_names.items():
         graph = manifest.graphs[form]
         inputs, outputs = (", ".join(f"{t.name} {t.dtype} [n, {t.shape[1]}]" for t in side)

@@ -59,7 +59,7 @@ Family `{manifest.family}`, {fitted.parameters:,} parameters, {fitted.steps} ste
 
 {_scored(run)}
 
-{_validated(run.validation)}
+{_validated(run.judged)}
 """
 
 
@@ -72,12 +72,13 @@ def _validated(found: dict[str, Any] | None) -> str:
 
 
 def _walked(manifest: Manifest) -> str:
-    """How a spectrum is drawn, where that takes more than one pass or another choice than the family's."""
+    """How a spectrum is drawn."""
     sampler = manifest.sampler
-    if sampler is None or (sampler.evaluations == 1 and sampler.guidance == 1):
+    if sampler is None:
         return ""
     guided = f", guidance {sampler.guidance:g}" if sampler.guidance != 1 else ""
-    return f" A spectrum takes {sampler.evaluations} evaluations of the network ({sampler.algorithm}{guided})."
+    passes = "one evaluation" if sampler.evaluations == 1 else f"{sampler.evaluations} evaluations"
+    return f" A spectrum takes {passes} of the network ({sampler.algorithm}{guided})."
 
 
 def _scored(run: Run) -> str:

@@ -36,6 +36,7 @@ from lineshape_training.recipe import Recipe
 from lineshape_training.results import revision
 from lineshape_training.run import Run
 
+MOST_EVALUATIONS = 32  # what the contract allows
 INTENSITIES = (-1e9, 1e9)  # far beyond any detector; squares of these still fit float32
 FILES: dict[Form, str] = {"model": "model.onnx", "noise": "model.noise.onnx"}
 
@@ -69,16 +70,17 @@ def export_run(run: Run, out: Path, name: str | None = None, version: str = "0.1
     ParityError
         If a graph answers differently from PyTorch; it names the output and the deviation.
     UsageError
-        If `out` is there already, or the family has no such task.
+        If `out` is there already, the family has no such task, or a spectrum takes too many evaluations.
     """
-    if run.validation is not None:
-        refuse(msgspec.convert(run.validation, Verdict), despite, f"run {run.folder}")
+    if run.judged is not None:
+        refuse(msgspec.convert(run.judged, Verdict), despite, f"run {run.folder}")
     if out.exists():
         raise UsageError(f"{out}: already there, and a sealed bundle is not replaced; choose another name")
     if out.suffix not in ("", ".lineshape"):
         raise UsageError(f"{out}: a bundle is a .lineshape file or, without an ending, a folder")
     recipe, conditions = run.recipe, run.spec.conditions
     task = _task(recipe, task)
+    _check_walk(run)
     forms = _forms(family_of(recipe.family).contract(run.network(), recipe, task).eval(), task)
     goldens = {form: golden_cases(module, conditions=conditions) for form, module in forms.items()}
     allowed = tolerances([case for cases in goldens.values() for case in cases])
@@ -95,6 +97,19 @@ def export_run(run: Run, out: Path, name: str | None = None, version: str = "0.1
         script = files["model.ts"] if form == "model" else None
         check_parity(form, files[FILES[form]], script, [*goldens[form], *fresh], allowed)
     return seal(manifest, {**files, **_records(run, manifest, goldens, despite)}, out)
+
+
+def _check_walk(run: Run) -> None:
+    recipe = run.recipe
+    sampler = family_of(recipe.family).sampler_of(recipe)
+    if run.spec.distilled and run.walk:
+        raise UsageError(f"{run.folder}: a student is exported only as it was taught and judged; distil another one")
+    if sampler and sampler.evaluations > MOST_EVALUATIONS:
+        twice = ", of which guidance takes two for each" if sampler.guidance != 1 else ""
+        raise UsageError(
+            f"recipe {recipe.name}: a graph unrolls at most {MOST_EVALUATIONS} evaluations of the network; these are "
+            f"{sampler.evaluations}{twice}; ask for fewer with --evaluations"
+        )
 
 
 def _task(recipe: Recipe, task: Task | None) -> Task:
@@ -166,7 +181,7 @@ def _records(run: Run, manifest: Manifest, goldens: dict[Form, list[Case]], desp
     provenance = {
         "run": run.spec,
         "fitted": run.fitted,
-        "validation": run.validation,
+        "validation": run.judged,
         "despite": despite,
         "exported_with": exporters,
         "revision": revision(),

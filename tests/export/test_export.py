@@ -23,6 +23,7 @@ from lineshape_export.graphs import to_onnx
 from lineshape_export.parity import check_parity
 from lineshape_training import fitting
 from lineshape_training.contract import Contract, Seeded
+from lineshape_training.distilling.distilling import taught
 from lineshape_training.drawing import RunSampler
 from lineshape_training.families import family_of
 from lineshape_training.run import Run
@@ -173,6 +174,23 @@ def test_every_other_sampler_is_sealed_and_draws_as_its_run_does(family: str, tm
     allowed = model.manifest.tolerances["spectrum"]
     np.testing.assert_allclose(sample(model, 5, 3, label=label), drawn, rtol=allowed.relative, atol=allowed.absolute)
     assert model.manifest.sampler == family_of(run.recipe.family).sampler_of(run.recipe)
+
+
+def test_more_evaluations_than_a_graph_may_unroll_are_refused(tmp_path: Path) -> None:
+    table = simulated()
+    plan = msgspec.structs.replace(often("saliva-flow", steps=2), axes={"spectrum": AxisSpec.of(table.axis)})
+    run = fitting.fit(plan, table, tmp_path / "run", data="simulated", data_sha256="simulated")
+    with pytest.raises(UsageError, match=r"at most 32 evaluations .* these are 40, of which guidance takes two"):
+        export_run(run.walked(evaluations=20, guidance=2.0), tmp_path / "bundle")
+
+
+def test_a_student_is_exported_only_as_it_was_judged(tmp_path: Path) -> None:
+    table = simulated()
+    plan = msgspec.structs.replace(often("saliva-flow", steps=2), axes={"spectrum": AxisSpec.of(table.axis)})
+    run = fitting.fit(plan, table, tmp_path / "run", data="simulated", data_sha256="simulated")
+    student = taught(run, table, tmp_path / "student", pairs=100, steps=5)
+    with pytest.raises(UsageError, match="only as it was taught and judged"):
+        export_run(student.walked(evaluations=4), tmp_path / "bundle")
 
 
 def test_a_told_amount_reaches_a_diffusion_in_its_bundle(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ class TestWalk:
     @pytest.mark.parametrize(
         ("walk", "said"),
         [({"evaluations": 4, "sampler": "heun"}, "odd number"), ({"evaluations": 0}, "evaluations"),
-         ({"sampler": "leap"}, "leap"), ({"guidance": -1.0}, "guidance")],
+         ({"sampler": "leap"}, "no sampler 'leap'; choose ddim"), ({"guidance": -1.0}, "guidance")],
     )  # fmt: skip
     def test_an_impossible_walk_is_refused(self, flow: Run, walk: dict[str, float], said: str) -> None:
         with pytest.raises(UsageError, match=said):

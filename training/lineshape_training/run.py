@@ -3,6 +3,7 @@
 run.json            recipe, data fingerprint, seed: written first, compared on resume
 fold-K/, final/     checkpoint.pt (to go on after a kill), step-N.safetensors (evaluated weights)
 trials.json         the trials of a search, one by one as they end
+acceptance.json     the figures of a distilled student beside its teacher's
 weights.safetensors the fitted network
 validation.json     what `lineshape validate` found, if it was asked
 fitted.json         what the fit found: chosen step, scores, seconds, sizes, versions
@@ -25,11 +26,12 @@ from torch import Tensor
 from lineshape.errors import DataError, FitError, RecipeError, UsageError
 from lineshape.files import write_atomically
 from lineshape_training.conditions import Conditions
+from lineshape_training.diffusion.samplers import SAMPLERS
 from lineshape_training.families import family_of
 from lineshape_training.family import Trainable
 from lineshape_training.recipe import Recipe
 
-VALIDATION, TRIALS = "validation.json", "trials.json"
+VALIDATION, TRIALS, ACCEPTANCE = "validation.json", "trials.json", "acceptance.json"
 
 
 Numbers: TypeAlias = Mapping[str, float | int | str]
@@ -169,6 +171,8 @@ class Run:
         recipe, walk = self.recipe, {**self.walk, **changed}
         if unknown := changed.keys() - set(family_of(recipe.family).Config.__struct_fields__):
             raise UsageError(f"{self.folder}: family {recipe.family} has no {min(unknown)}: it draws in one pass")
+        if changed.get("sampler", "ddim") not in SAMPLERS:
+            raise UsageError(f"no sampler {changed['sampler']!r}; choose {', '.join(SAMPLERS)}")
         try:
             family_of(recipe.family).network(with_numbers(recipe, walk), self.spec.conditions)
         except RecipeError as error:
@@ -207,6 +211,10 @@ class Run:
         save_weights(network, self._path("weights.safetensors"))
         self._write("fitted.json", fitted)
 
+    def keep(self, name: str, content: msgspec.Struct) -> None:
+        """Write what else was found of the fit."""
+        self._write(name, content)
+
     def withdraw(self) -> None:
         """Take the fitted network back; what led to it stays."""
         for name in ("fitted.json", "weights.safetensors"):
@@ -221,7 +229,7 @@ class Run:
             If the fit has not ended.
         """
         if not self.ended:
-            raise DataError(f"{self.folder}: the fit has not ended; continue it with `lineshape fit ... --resume`")
+            raise DataError(f"{self.folder}: {self._why_not_ended()}")
         recipe = self.recipe
         network: Trainable = family_of(recipe.family).network(recipe, self.spec.conditions)
         load_weights(network, self._path("weights.safetensors"))
@@ -253,9 +261,20 @@ class Run:
             raise DataError(f"{self._path(VALIDATION)}: is about other weights; run `lineshape validate` again")
         return found
 
+    @property
+    def judged(self) -> dict[str, Any] | None:
+        """What validation found, if it was of spectra that were drawn in this way."""
+        return None if self.walk else self.validation
+
     def validate(self, found: dict[str, Any]) -> None:
         """Keep what `lineshape validate` found of these weights."""
         self._write(VALIDATION, {**found, "weights_sha256": self.weights_sha256})
+
+    def _why_not_ended(self) -> str:
+        if self._path(ACCEPTANCE).exists():
+            return f"the student fell short of its teacher ({ACCEPTANCE} says where) and is not kept; distil another"
+        verb = "distil" if self.spec.distilled else "fit"
+        return f"the fit has not ended; continue it with `lineshape {verb} ... --resume`"
 
     def _path(self, name: str) -> Path:
         return self.folder / name

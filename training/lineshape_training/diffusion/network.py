@@ -25,7 +25,7 @@ from lineshape_training.sampling import SpectrumNetwork
 
 HIDDEN = 0.1  # share of the spectra that are shown without their condition
 
-SamplerName: TypeAlias = Literal["ddim", "dpm-solver++", "heun", "euler", "shortcut"]
+SamplerName: TypeAlias = Literal["ddim", "dpm-solver++", "heun", "euler"]
 
 
 class Walk(msgspec.Struct, frozen=True, kw_only=True):

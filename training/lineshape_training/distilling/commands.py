@@ -43,12 +43,18 @@ def distil(
     fabric = Fabric(accelerator=device, devices=1)
     total = distilling.total_steps(method, pairs, steps)  # type: ignore[arg-type]  # checked by distil
     with tqdm(total=total, desc=out.name, unit="step", file=sys.stderr) as bar:
-        student, found = distilling.distil(
-            teacher, table, out, method=method, evaluations=evaluations, pairs=pairs, steps=steps,
-            seed=seed, fabric=fabric, resume=resume, progress=bar.update,
-        )  # fmt: skip
+        try:
+            student, found = distilling.distil(
+                teacher, table, out, method=method, evaluations=evaluations, pairs=pairs, steps=steps, seed=seed,
+                fabric=fabric, resume=resume, progress=bar.update,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            bar.close()
+            typer.echo(f"lineshape: {out}: interrupted; the same command with --resume goes on", err=True)
+            raise typer.Exit(130) from None
     judges = "unseen groups" if found.unseen else "half of the groups of the fit (no others are in the data)"
     typer.echo(f"{out}: {method}, {evaluations} evaluation{'s' * (evaluations > 1)}, judged by {judges}")
-    for name, teacher_figure, student_figure, _ in found.lines:
-        typer.echo(f"  {name:<22} teacher {teacher_figure:8.4f}   student {student_figure:8.4f}")
+    typer.echo(f"  {'':<22} {'teacher':>9} {'student':>9} {'goal':>9} {'margin':>9}")
+    for one in found.figures:
+        typer.echo(f"  {one.name:<22} {one.teacher:9.4f} {one.student:9.4f} {one.goal:9.4f} {one.margin:9.4f}")
     typer.echo(f"accepted, {student.fitted.seconds:.0f} s")

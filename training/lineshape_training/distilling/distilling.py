@@ -22,7 +22,7 @@ from lineshape_training.family import Trainable
 from lineshape_training.fitter import Job, Progress
 from lineshape_training.fitting import begun, fitted_of
 from lineshape_training.recipe import FitSpec, Recipe
-from lineshape_training.run import Distilled, Run, group_hash
+from lineshape_training.run import ACCEPTANCE, Distilled, Run, group_hash
 from lineshape_training.spectra import SpectraTable
 
 Method: TypeAlias = Literal["reflow", "halving", "shortcut"]
@@ -64,10 +64,11 @@ def distil(run: Run, table: SpectraTable, out: Path, **asked: Any) -> tuple[Run,
     """
     student = taught(run, table, out, **asked)
     found = compared(run, student, table)
+    student.keep(ACCEPTANCE, found)
     if not found.accepted:
         student.withdraw()
-        raise FailedValidation(f"{out}: the student falls short of its teacher: {found.reasons}; give it more --steps "
-                               "or more --evaluations")  # fmt: skip
+        raise FailedValidation(f"{out}: the student falls short of its teacher: {found.reasons}; distil another in a "
+                               "new folder, with more --steps or more --evaluations")  # fmt: skip
     return student, found
 
 

@@ -38,7 +38,7 @@ class Flow(DiffusionFamily[DiffusionNetwork, FlowConfig]):
     """Rectified flow."""
 
     name: ClassVar[str] = "flow"
-    Config = FlowConfig
+    Config: type[FlowConfig] = FlowConfig
     kind: ClassVar[type[DiffusionNetwork]] = DiffusionNetwork
 
     def build(self, config: FlowConfig, recipe: Recipe, conditions: Conditions) -> DiffusionNetwork:

@@ -7,16 +7,17 @@ ones.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
+from msgspec import Meta
 from torch import Tensor
 
 from lineshape_training.diffusion.network import DiffusionNetwork
 from lineshape_training.diffusion.predictions import Estimate
 from lineshape_training.diffusion.schedules import Moment
-from lineshape_training.families.flow import Flow
+from lineshape_training.families.flow import Flow, FlowConfig
 from lineshape_training.family import Tensors
 
 JUMPS = 4  # one spectrum in so many of a batch learns a step of some length
@@ -63,8 +64,16 @@ class ShortcutNetwork(DiffusionNetwork):
         return z + (to.time - at.time) * estimate.rate(at)
 
 
+class ShortcutConfig(FlowConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Numbers of the network; it knows one way to be drawn."""
+
+    sampler: Literal["shortcut"] = "shortcut"  # type: ignore[assignment]  # in the place of the others
+    evaluations: Annotated[int, Meta(ge=1, le=1000)] = 4
+
+
 class Shortcut(Flow):
     """Shortcut model."""
 
     name: ClassVar[str] = "shortcut"
+    Config: type[FlowConfig] = ShortcutConfig
     kind: ClassVar[type[DiffusionNetwork]] = ShortcutNetwork
