@@ -113,6 +113,23 @@ def _step_cells(line: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
+def analytes_table() -> str:
+    """Rows of `docs/results/analytes.json`: what generated spectra of drawn amounts do to a calibration's error."""
+    results = msgspec.json.decode((ROOT / "docs/results/analytes.json").read_bytes())
+    lines = ["| | | RMSEP, real | real + 1,000 | change |", "|---" * 5 + "|"]
+    for name, by_protocol in results.items():
+        if name != "about":
+            found = next(iter(by_protocol.values()))
+            for probe, row in found["rmsep"].items():
+                cells = [
+                    _interval(row["real"], ".2f"),
+                    _interval(row["added"], ".2f"),
+                    _interval(row["change"], "+.2f"),
+                ]
+                lines.append(f"| {name.split('-')[0]}, {found['analyte']} | {probe} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def _interval(found: dict[str, Any], form: str = ".3f") -> str:
     return f"{found['value']:{form}} ({found['low']:{form}} to {found['high']:{form}})"
 
@@ -147,7 +164,13 @@ def _effects(name: str) -> list[dict[str, Any]]:
     return found
 
 
-TABLES = {"transfer": transfer_table, "study": study_table, "families": families_table, "steps": steps_table}
+TABLES = {
+    "transfer": transfer_table,
+    "study": study_table,
+    "families": families_table,
+    "steps": steps_table,
+    "analytes": analytes_table,
+}
 
 
 def filled(readme: str) -> str:

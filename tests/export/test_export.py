@@ -165,7 +165,8 @@ WALKS = {  # few evaluations: a graph grows with them
 def test_every_other_sampler_is_sealed_and_draws_as_its_run_does(family: str, tmp_path: Path) -> None:
     table = simulated()
     plan = often(f"saliva-{family}", steps=4)
-    plan = msgspec.structs.replace(plan, axes={"spectrum": AxisSpec.of(table.axis)})
+    small = plan.model | ({"blocks": 1} if family in WALKS else {})  # what is traced again at every evaluation
+    plan = msgspec.structs.replace(plan, axes={"spectrum": AxisSpec.of(table.axis)}, model=small)
     run = fitting.fit(plan, table, tmp_path / "run", data="simulated", data_sha256="simulated")
     run = run.walked(**WALKS.get(family, {}))
     export_run(run, tmp_path / "bundle")
@@ -197,7 +198,8 @@ def test_a_told_amount_reaches_a_diffusion_in_its_bundle(tmp_path: Path) -> None
     table = simulated()
     plan = often("tablets-mlp-diffusion", steps=4)
     data = msgspec.structs.replace(plan.data, analytes=("sugar",))
-    plan = msgspec.structs.replace(plan, data=data, axes={"spectrum": AxisSpec.of(table.axis)})
+    axes = {"spectrum": AxisSpec.of(table.axis)}
+    plan = msgspec.structs.replace(plan, data=data, axes=axes, model=plan.model | {"blocks": 1})
     run = fitting.fit(plan, table, tmp_path / "run", data="simulated", data_sha256="simulated").walked(evaluations=2)
     export_run(run, tmp_path / "bundle")
     model, classes = Model.open(tmp_path / "bundle"), run.spec.conditions.classes
