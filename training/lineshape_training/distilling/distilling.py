@@ -15,7 +15,7 @@ from lineshape.errors import DataError, FailedValidation, UsageError
 from lineshape_training.diffusion.network import DiffusionNetwork
 from lineshape_training.diffusion.schedules import Straight
 from lineshape_training.distilling.acceptance import Compared, compared
-from lineshape_training.distilling.pairs import drawn_pairs
+from lineshape_training.distilling.pairs import CHUNK, drawn_pairs
 from lineshape_training.distilling.students import Halving, Reflow, Student
 from lineshape_training.families import family_of
 from lineshape_training.family import Trainable
@@ -130,7 +130,7 @@ def taught(run: Run, table: SpectraTable, out: Path, *, method: Method = "reflow
 
 def total_steps(method: Method, pairs: int, steps: int) -> int:
     """What `progress` adds up to."""
-    return steps + (-(-pairs // 4000) if method == "reflow" else 0)
+    return steps + (-(-pairs // CHUNK) if method == "reflow" else 0)
 
 
 def _teacher(run: Run, method: Method) -> DiffusionNetwork:
