@@ -45,10 +45,13 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 
 DATA ?= ../shared/data
-BENCH := $(BIN)/lineshape bench transfer
+BENCH := $(BIN)/lineshape bench transfer --protocol random --protocol id --protocol mineral --jobs 2 -o docs/results/transfer.json
+BENCH_IR = $(BENCH) raman-to-ir --data $(DATA)/rruff/raman_ir_pairs.npz --repeats 3
+BENCH_XRD = $(BENCH) raman-to-xrd --data $(DATA)/rruff/raman_xrd_pairs.npz
 results: $(INSTALLED)
-	$(BENCH) raman-to-ir --data $(DATA)/rruff/raman_ir_pairs.npz --protocol random --protocol mineral -o docs/results/transfer.json
-	$(BENCH) raman-to-xrd --data $(DATA)/rruff/raman_xrd_pairs.npz --protocol random --protocol mineral -o docs/results/transfer.json
+	mkdir -p build/transfer
+	$(BENCH_IR) --picture build/transfer/raman-ir.png
+	$(BENCH_XRD) --picture build/transfer/raman-xrd.png
 
 # Each table is one command; its cells are kept in build/study, so a study that was stopped goes on.
 STUDY = $(BIN)/lineshape validate --study --jobs 2 --work build/study --json

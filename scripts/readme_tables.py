@@ -26,10 +26,11 @@ def transfer_table() -> str:
         for protocol in PROTOCOLS
         if protocol in results[direction]
     ]
-    baselines = list(rows[0][1]["baselines"])
+    baselines = list(dict.fromkeys(baseline for _, found in rows for baseline in found["baselines"]))
     lines = [f"| held out | Lineshape | {' | '.join(baselines)} |", "|---" * (len(baselines) + 2) + "|"]
     for name, found in rows:
-        cells = [_cell(found), *(_cell(found["baselines"][baseline]) for baseline in baselines)]
+        beside = found["baselines"]
+        cells = [_cell(found), *(_cell(beside[baseline]) if baseline in beside else "" for baseline in baselines)]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

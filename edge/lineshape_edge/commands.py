@@ -93,6 +93,8 @@ def show(path: BundlePath, json: Json = False) -> None:
         typer.echo(f"analyte {analyte.name}: {analyte.low:g} to {analyte.high:g}")
     if sampler := manifest.sampler:
         typer.echo(f"sampler: {sampler.algorithm}, evaluations {sampler.evaluations}, guidance {sampler.guidance:g}")
+    if manifest.library:
+        typer.echo(f"library: {manifest.library}, the source spectra of the fit")
     for wire, form in manifest.wire_names.items():
         graph = manifest.graphs[form]
         inputs, outputs = (", ".join(f"{t.name} {t.dtype} [n, {t.shape[1]}]" for t in side)

@@ -24,15 +24,19 @@ UNFAMILIAR = 0.05  # of the groups held out of a fit, one in twenty was stranger
 
 
 def transfer(
-    path: BundlePath, files: Files, out: Out, column: Column = None, modality: Modality = None, plot: Plot = None,
-    device: Device = "cpu",
+    path: BundlePath, files: Files, out: Out, column: Column = None, modality: Modality = None,
+    min_familiarity: Annotated[
+        float, typer.Option(min=0, max=1, help="Refuse a spectrum that is less familiar, instead of inventing.")
+    ] = 0,
+    plot: Plot = None, device: Device = "cpu",
 ) -> None:  # fmt: skip
-    """Estimate spectra in the bundle's target modality, each with its interval and familiarity."""
+    """Estimate spectra in the bundle's target modality, each with its interval, familiarity and nearest of the fit."""
     targets = _targets(files, out, plot)
     model = opened(path, device)
     model.require("transfer")
+    least = min_familiarity
     _end(_each(model, files, column, modality,
-               lambda file, source: _transfer_file(model, source, file, targets[file], plot)))  # fmt: skip
+               lambda file, source: _transfer_file(model, source, file, targets[file], least, plot)))  # fmt: skip
 
 
 def reconstruct(
@@ -167,19 +171,26 @@ def _read(file: Path, source: str, column: str | None, modality: str | None) -> 
         return assumed.noted(f"The file does not say what it holds; taken for {source}, as the bundle expects.")
 
 
-def _transfer_file(model: Model, source: Spectrum, file: Path, out: Path, plot: Path | None) -> None:
+def _transfer_file(model: Model, source: Spectrum, file: Path, out: Path, least: float, plot: Path | None) -> None:
+    import numpy as np
+
     from lineshape.writers import write_table
+    from lineshape_edge.tasks import refuse_unfamiliar
     from lineshape_edge.tasks import transfer as estimate
 
     (found,) = estimate(model, [source])
+    refuse_unfamiliar(np.array([found.familiarity], np.float32), least)
     columns = {"intensity": found.intensities, "lower": found.lower, "upper": found.upper}
-    metadata = {**origin(model), "source": file.name, "familiarity": f"{found.familiarity:.4f}"}
+    metadata = {
+        **origin(model), "source": file.name, "familiarity": f"{found.familiarity:.4f}",
+        "nearest": _nearest(found), "cautions": " ".join(found.cautions),
+    }  # fmt: skip
     write_table(out, found.axis, columns, metadata | _notes(source))
     typer.echo(_summary(file, out, found))
     if plot:
         from lineshape_edge.plot import plot_transfer
 
-        plot_transfer(plot, source, found, f"{file.name}\nfamiliarity {found.familiarity:.2f}")
+        plot_transfer(plot, model, source, found, file.name)
 
 
 def _reconstruct_file(model: Model, source: Spectrum, file: Path, out: Path) -> None:
@@ -220,5 +231,13 @@ def _summary(file: Path, out: Path, found: Transferred) -> str:
     axis = found.axis
     strongest = axis.values[found.intensities.argmax()]
     doubt = " (unlike what the model has seen: do not use it)" if found.familiarity < UNFAMILIAR else ""
+    nearest = f", nearest of the fit {_nearest(found)}" if found.nearest else ""
+    cautions = "".join(f"\n  {caution}" for caution in found.cautions)
     return (f"{file.name} -> {out}: strongest {axis.modality} band at {strongest:g} {axis.unit}, "
-            f"familiarity {found.familiarity:.2f}{doubt}")  # fmt: skip
+            f"familiarity {found.familiarity:.2f}{doubt}{nearest}{cautions}")  # fmt: skip
+
+
+def _nearest(found: Transferred) -> str:
+    """The nearest spectrum of the fit in words; empty where there is none."""
+    match = found.nearest
+    return f"{match.name} ({match.identity}), similarity {match.similarity:.3f}" if match else ""

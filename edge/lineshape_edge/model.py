@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from lineshape.bundle import Bundle, Form, Manifest, Task, check_close, check_inputs, open_bundle
 from lineshape.errors import UnsupportedBundle
+from lineshape.library import Library, decode_library
 from lineshape_edge.session import Arrays, Device, Session
 
 
@@ -51,6 +53,18 @@ class Model:
         """The bundle's identity, sha256 of its manifest."""
         return self.bundle.digest
 
+    @cached_property
+    def library(self) -> Library | None:
+        """The source spectra of a transfer's fit, where the bundle holds them; read when first asked for.
+
+        Raises
+        ------
+        UnsupportedBundle
+            If they are damaged.
+        """
+        name = self.manifest.library
+        return decode_library(self.bundle.read(name), self.manifest.axes["source"].n) if name else None
+
     def run(self, inputs: Mapping[str, NDArray[Any]], form: Form = "model") -> Arrays:
         """One pass over one batch.
 
@@ -76,13 +90,16 @@ class Model:
         return self._sessions[form].run(inputs)
 
     def self_test(self) -> None:
-        """Run the golden cases of every form.
+        """Run the golden cases of every form, and read the library.
 
         Raises
         ------
         ParityError
             If an output misses the recorded one by more than the bundle's tolerance.
+        UnsupportedBundle
+            If the library is damaged.
         """
+        _ = self.library
         for form in self.manifest.graphs:
             for case, (inputs, outputs) in enumerate(self.bundle.golden(form)):
                 check_close(form, self.manifest.tolerances, outputs, self.run(inputs, form), f"of golden case {case}")

@@ -10,13 +10,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from lineshape import noise
 from lineshape.axis import SpectralAxis
-from lineshape.errors import AxisError, UsageError
-from lineshape.preprocessing import to_grid
+from lineshape.errors import AxisError, DataError, UsageError
+from lineshape.library import Match, line_width
+from lineshape.preprocessing import forward, to_grid
 from lineshape.spectrum import Spectrum
 from lineshape_edge.conditions import asked, noise_level
 from lineshape_edge.model import Model
 from lineshape_edge.session import Arrays
 
+ROWS = 8  # that a refusal names
 WHOLE = 0.9  # share of the grid that an interpolation needs, for its contract has no mask
 
 
@@ -33,6 +35,11 @@ class Transferred:
         The bundle's interval around each point.
     familiarity : float
         0 unlike anything in training, 1 well inside.
+    nearest : Match, optional
+        The nearest spectrum of the fit, for a bundle that holds them and a spectrum that has any structure.
+    cautions : tuple of str
+        What sets the measurement apart from all of the fit (its laser, the width of its lines), one sentence each; for
+        a bundle that holds the spectra of its fit.
     """
 
     axis: SpectralAxis
@@ -40,6 +47,8 @@ class Transferred:
     lower: NDArray[np.float32]
     upper: NDArray[np.float32]
     familiarity: float
+    nearest: Match | None = None
+    cautions: tuple[str, ...] = ()
 
 
 def sample(model: Model, n: int, seed: int = 0, first: int = 0, label: str | None = None,
@@ -98,10 +107,45 @@ def transfer(model: Model, spectra: Sequence[Spectrum]) -> list[Transferred]:
     model.require("transfer")
     if not spectra:
         return []
-    outputs = _in_batches(model, _sources(model, spectra))
+    inputs = _sources(model, spectra)
+    outputs, compared = _in_batches(model, inputs), _compared(model, spectra, inputs)
     axis = model.manifest.axis("spectrum")
-    found = zip(outputs["spectrum"], outputs["lower"], outputs["upper"], outputs["familiarity"][:, 0], strict=True)
-    return [Transferred(axis, spectrum, lower, upper, float(known)) for spectrum, lower, upper, known in found]
+    found = zip(outputs["spectrum"], outputs["lower"], outputs["upper"], outputs["familiarity"][:, 0], compared,
+                strict=True)  # fmt: skip
+    return [
+        Transferred(axis, spectrum, lower, upper, float(known), nearest, cautions)
+        for spectrum, lower, upper, known, (nearest, cautions) in found
+    ]
+
+
+def refuse_unfamiliar(familiarity: NDArray[np.float32], least: float) -> None:
+    """Refuse spectra about which the model could only invent.
+
+    Parameters
+    ----------
+    familiarity : float32 [n]
+    least : float
+        From 0 to 1.
+
+    Raises
+    ------
+    DataError
+        If one is less familiar; where there are several, the message names their rows.
+    """
+    below = np.flatnonzero(~(familiarity >= least))
+    if not len(below):
+        return
+    of = "" if len(familiarity) == 1 else f" of row{'s' if len(below) > 1 else ''} {', '.join(map(str, below[:ROWS]))}"
+    more = f" and {len(below) - ROWS} more" if len(below) > ROWS else ""
+    worst = float(familiarity[below].min())
+    raise DataError(f"the familiarity{of}{more} ({worst:.2f}) is below the {least:g} that was asked for: unlike what "
+                    "the model has seen, so nothing was estimated")  # fmt: skip
+
+
+def prepared(model: Model, values: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Source spectra [n, L_in] as the model sees them: after the intensity half of its preprocessing."""
+    seen: NDArray[np.float32] = forward(model.manifest.intensity_half.get("source", ()), np, values, mask)[0]
+    return seen
 
 
 def reconstruct(model: Model, spectra: Sequence[Spectrum]) -> NDArray[np.float32]:
@@ -184,6 +228,17 @@ def _sources(model: Model, spectra: Sequence[Spectrum]) -> Arrays:
         raise UsageError(f"bundle {model.manifest.name} needs at least one spectrum")
     values, masks = zip(*(gridded(model, spectrum) for spectrum in spectra), strict=True)
     return {"source": np.stack(values), "mask": np.stack(masks)}
+
+
+def _compared(model: Model, spectra: Sequence[Spectrum], inputs: Arrays) -> list[tuple[Match | None, tuple[str, ...]]]:
+    """For each spectrum the nearest one of the fit, and what sets it apart from all of them."""
+    library, values, masks = model.library, inputs["source"], inputs["mask"]
+    if library is None:
+        return [(None, ())] * len(spectra)
+    nearest, grid = library.nearest(prepared(model, values, masks), masks), model.manifest.axis("source")
+    widths = [line_width(row, mask, grid) for row, mask in zip(values, masks, strict=True)]
+    cautions = [library.cautions(s.axis.laser_nm, width, grid.unit) for s, width in zip(spectra, widths, strict=True)]
+    return list(zip(nearest, cautions, strict=True))
 
 
 def _bridged(model: Model, spectrum: Spectrum) -> NDArray[np.float32]:

@@ -46,7 +46,8 @@ tags: [spectroscopy, {manifest.task}, {manifest.family}, onnx]
 
 ## Data
 
-{spec.spectra} spectra of {spec.groups} independent groups; `{spec.data}`, sha256 `{spec.data_sha256}`.
+{spec.spectra} spectra of {spec.groups} independent groups; `{spec.data}`, sha256
+`{spec.data_sha256}`.{_carried(manifest)}
 
 ## Model
 
@@ -61,6 +62,14 @@ Family `{manifest.family}`, {fitted.parameters:,} parameters, {fitted.steps} ste
 
 {_validated(run.judged)}
 """
+
+
+def _carried(manifest: Manifest) -> str:
+    """That measurements leave with the bundle, where they do."""
+    if manifest.library is None:
+        return ""
+    return (f" The source spectra of the fit\nare in this bundle (`{manifest.library}`), with the names of their "
+            "materials and specimens.")  # fmt: skip
 
 
 def _validated(found: dict[str, Any] | None) -> str:

@@ -25,6 +25,7 @@ from lineshape.bundle import (
 from lineshape.bundle.contract import GOLDEN
 from lineshape.bundle.verdict import PROVENANCE
 from lineshape.errors import UsageError
+from lineshape.library import LIBRARY
 from lineshape_export.card import model_card
 from lineshape_export.golden import Case, golden_cases
 from lineshape_export.graphs import MAX_BATCH, to_onnx, to_torchscript
@@ -153,6 +154,7 @@ def _manifest(
         analytes=tuple(AnalyteSpec(analyte.name, analyte.low, analyte.high) for analyte in conditions.analytes),
         limits=Limits(MAX_BATCH, INTENSITIES),
         tolerances=allowed,
+        library=LIBRARY if run.library is not None else None,
     )
     try:
         return msgspec.convert(msgspec.to_builtins(manifest), Manifest)
@@ -192,6 +194,7 @@ def _records(run: Run, manifest: Manifest, goldens: dict[Form, list[Case]], desp
         "config.json": _json(run.recipe),
         PROVENANCE: _json(provenance),
         "weights.safetensors": run.weights,
+        **({LIBRARY: run.library} if run.library is not None else {}),
     }
 
 

@@ -89,7 +89,7 @@ class _Adapter:
 
 def _infer(plane: DataPlane, name: str, version: str | None, body: memoryview, header_length: int | None) -> Response:
     asked = oip.decode_request(body, header_length)
-    answer = plane.infer(name, version, asked.inputs, asked.outputs)
+    answer = plane.infer(name, version, asked.inputs, asked.outputs, asked.min_familiarity)
     content, json_bytes = oip.encode_response(answer.model, answer.version, answer.outputs, asked)
     if json_bytes is None:
         return Response(content, media_type="application/json")

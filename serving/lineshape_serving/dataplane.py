@@ -30,8 +30,11 @@ from lineshape.bundle import (
 from lineshape.errors import TensorError, UnknownModel, UsageError
 from lineshape.preprocessing import AxisStep, Step
 from lineshape_edge import Model
+from lineshape_edge.tasks import refuse_unfamiliar
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
+
+FAMILIARITY = "familiarity"  # the output that `min_familiarity` is held against
 
 
 class ServerMetadata(Struct, frozen=True):
@@ -194,7 +197,7 @@ class DataPlane:
         return self.find(name, version).metadata
 
     def infer(self, name: str, version: str | None, inputs: Mapping[str, NDArray[Any]],
-              outputs: Sequence[str] = ()) -> Answer:  # fmt: skip
+              outputs: Sequence[str] = (), min_familiarity: float | None = None) -> Answer:  # fmt: skip
         """Run a model over one batch.
 
         Parameters
@@ -204,6 +207,8 @@ class DataPlane:
         inputs : mapping of tensor name to array [n, ...]
         outputs : sequence of str
             Those wanted, in that order; all of them if empty.
+        min_familiarity : float, optional
+            Of a transfer: refuse the batch if one of its spectra is less familiar.
 
         Raises
         ------
@@ -211,11 +216,17 @@ class DataPlane:
             If the model is not loaded.
         TensorError
             If a tensor is not what the model takes or gives; it is named, with the element where there is one.
+        DataError
+            If a spectrum is not familiar enough; the rows are named.
         """
         served = self.find(name, version)
         wanted = tuple(outputs) or tuple(spec.name for spec in served.graph.outputs)
         if unknown := set(wanted) - {spec.name for spec in served.graph.outputs}:
             given = ", ".join(spec.name for spec in served.graph.outputs)
             raise TensorError(f"output {min(unknown)!r}: model {name!r} has no such output; it gives {given}")
+        if min_familiarity is not None and FAMILIARITY not in {spec.name for spec in served.graph.outputs}:
+            raise TensorError(f"min_familiarity: model {name!r} gives no {FAMILIARITY}; it is asked of transfers")
         found = served.model.run(inputs, served.form)
+        if min_familiarity is not None:
+            refuse_unfamiliar(found[FAMILIARITY][:, 0], min_familiarity)
         return Answer(served.name, served.version, {output: found[output] for output in wanted})

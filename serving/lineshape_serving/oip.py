@@ -53,6 +53,8 @@ class InferRequest:
         The form of all other outputs.
     id : str, optional
         Comes back in the answer.
+    min_familiarity : float, optional
+        Of a transfer: refuse the request if one of its spectra is less familiar.
     """
 
     inputs: Arrays
@@ -60,6 +62,7 @@ class InferRequest:
     binary: Mapping[str, bool]
     binary_rest: bool
     id: str | None
+    min_familiarity: float | None = None
 
 
 def parse_header_length(value: str | None) -> int | None:
@@ -106,6 +109,7 @@ def decode_request(body: bytes | memoryview, header_length: int | None = None) -
         binary={output.name: binary for output in asked if (binary := _binary(output)) is not UNSET},
         binary_rest=header.parameters is not None and header.parameters.binary_data_output,
         id=header.id,
+        min_familiarity=header.parameters.min_familiarity if header.parameters else None,
     )
 
 

@@ -45,9 +45,10 @@ class Output(Struct, forbid_unknown_fields=True):
 
 
 class RequestParameters(Struct):
-    """What the binary extension says of all outputs."""
+    """What the binary extension says of all outputs; and, of a transfer, how familiar its sources have to be."""
 
     binary_data_output: bool = False
+    min_familiarity: Annotated[float, Meta(ge=0, le=1)] | None = None
 
 
 class Request(Struct, forbid_unknown_fields=True):

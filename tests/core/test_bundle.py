@@ -80,6 +80,14 @@ def test_what_was_sealed_is_read_back(folder: Path, archive: Path) -> None:
     assert open_bundle(folder).digest == open_bundle(archive).digest
 
 
+def test_a_library_that_is_named_must_be_listed(tmp_path: Path) -> None:
+    named = msgspec.structs.replace(MANIFEST, library="library.npz")
+    with pytest.raises(UnsupportedBundle, match=r"names library\.npz but does not list it"):
+        seal(named, FILES, tmp_path / "tiny")
+    seal(named, FILES | {"library.npz": b"not parsed here"}, tmp_path / "tiny")
+    assert open_bundle(tmp_path / "tiny").read("library.npz") == b"not parsed here"
+
+
 def test_the_root_can_be_checked_with_sha256sum(folder: Path) -> None:
     digest, name = (folder / "bundle.sha256").read_text().split()
     assert (digest, name) == (open_bundle(folder).digest, "bundle.json")

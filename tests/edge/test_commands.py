@@ -9,13 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import pytest
 
 from lineshape.axis import SpectralAxis
-from lineshape.bundle import unpack
+from lineshape.bundle import open_bundle, seal, unpack
 from lineshape.errors import UnsupportedBundle
+from lineshape.library import LIBRARY
 from lineshape.readers import read_spectra
 from lineshape.spectrum import Spectrum
 from lineshape.writers import write_spectrum
@@ -69,6 +71,12 @@ def test_transfer_writes_what_the_model_says_and_where_it_came_from(
     assert float(columns["intensity"].metadata["familiarity"]) == pytest.approx(expected.familiarity, abs=5e-5)
     assert (expected.lower <= expected.intensities).all()
     assert (expected.intensities <= expected.upper).all()
+    assert expected.nearest is not None
+    assert expected.nearest.name == measured.metadata["sample"].rpartition("-")[0]  # other specimens are in the fit
+    told = f"{expected.nearest.name} ({expected.nearest.identity}), similarity {expected.nearest.similarity:.3f}"
+    assert columns["intensity"].metadata["nearest"] == told
+    assert f"nearest of the fit {told}" in done.stdout
+    assert (expected.cautions, "cautions" in columns["intensity"].metadata) == ((), False)
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -91,6 +99,69 @@ def test_a_bad_file_among_good_ones_is_named_and_the_good_ones_are_done(
         assert name in line
     assert "'ir' does not go onto a grid of 'raman'" in told[0]
     assert "does not reach the model's range" in told[1]
+
+
+def test_what_is_not_familiar_enough_is_refused_and_the_rest_is_done(
+    transfer_bundle: Path, measured: Spectrum, tmp_path: Path
+) -> None:
+    write_spectrum(tmp_path / "good.csv", measured)
+    write_spectrum(tmp_path / "flat.csv", Spectrum(np.full(len(measured), 5.0), measured.axis))
+    files, out = [tmp_path / "flat.csv", tmp_path / "good.csv"], tmp_path / "out"
+    done = lineshape("transfer", transfer_bundle, *files, "-o", out, "--min-familiarity", "0.05")
+    assert done.returncode == 1
+    assert [p.name for p in out.iterdir()] == ["good.csv"]
+    assert done.stderr == (
+        f"lineshape: {files[0]}: the familiarity (0.00) is below the 0.05 that was asked for: unlike what the model "
+        "has seen, so nothing was estimated\n"
+    )
+    picture = ["--plot", tmp_path / "flat.png", "--min-familiarity", "0.05"]
+    assert lineshape("transfer", transfer_bundle, files[0], "-o", tmp_path / "flat-ir.csv", *picture).returncode == 1
+    assert not (tmp_path / "flat.png").exists()
+    assert not (tmp_path / "flat-ir.csv").exists()
+    assert lineshape("transfer", transfer_bundle, *files, "-o", out, "--min-familiarity", "2").returncode == 2
+
+
+def test_another_laser_and_other_widths_are_said_wherever_the_estimate_is(
+    transfer_bundle: Path, measured: Spectrum, tmp_path: Path
+) -> None:
+    x = measured.axis.values
+    kernel = np.exp(-4 * np.log(2) * (np.arange(-300, 301) / 150) ** 2)  # FWHM 150 cm-1, a point each
+    broad = np.convolve(measured.intensities - measured.intensities.min(), kernel, mode="same")
+    write_spectrum(tmp_path / "broad.csv", Spectrum(broad, SpectralAxis.of(x, "raman", laser_nm=1064.0)))
+    done = lineshape("transfer", transfer_bundle, tmp_path / "broad.csv", "-o", tmp_path / "out.csv",
+                     "--plot", tmp_path / "out.svg")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    written = read_spectra(tmp_path / "out.csv")[0].metadata["cautions"]
+    for said in ("Its laser (1064 nm) is none of the fit's (532 nm)", "cm-1) are wider than the fit's ("):
+        assert said in done.stdout
+        assert said in written
+
+
+def resealed(bundle: Path, out: Path, library: bytes | None) -> Path:
+    """The same bundle with another library, or without one."""
+    found = open_bundle(bundle)
+    files = {name: found.read(name) for name in found.manifest.files if name != LIBRARY}
+    manifest = msgspec.structs.replace(found.manifest, library=LIBRARY if library else None)
+    seal(manifest, files | ({LIBRARY: library} if library else {}), out)
+    return out
+
+
+def test_without_a_library_nothing_is_compared_and_a_damaged_one_is_refused(
+    transfer_bundle: Path, measured: Spectrum, tmp_path: Path
+) -> None:
+    write_spectrum(tmp_path / "measured.csv", measured)
+    bare = resealed(transfer_bundle, tmp_path / "bare.lineshape", None)
+    (found,) = transfer(Model.open(bare), [measured])
+    assert (found.nearest, found.cautions) == (None, ())
+    done = lineshape("transfer", bare, tmp_path / "measured.csv", "-o", tmp_path / "out.csv", "--plot",
+                     tmp_path / "out.png")  # fmt: skip
+    assert (done.returncode, "nearest" in done.stdout) == (0, False), done.stderr
+    assert "library" not in lineshape("bundle", "show", bare).stdout
+    assert "library: library.npz" in lineshape("bundle", "show", transfer_bundle).stdout
+    damaged = resealed(transfer_bundle, tmp_path / "damaged.lineshape", b"PK no archive")
+    for words in (["bundle", "verify", damaged], ["transfer", damaged, tmp_path / "measured.csv", "-o", "out.csv"]):
+        refused = lineshape(*words)
+        assert (refused.returncode, "library.npz: a damaged archive" in refused.stderr) == (3, True), refused.stderr
 
 
 def test_sample_writes_the_samples_of_a_seed(sample_bundle: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from fits import often, simulated
 from lineshape import noise
 from lineshape.bundle import AxisSpec, TensorSpec, Tolerance, open_bundle
 from lineshape.errors import DataError, ParityError, UsageError
+from lineshape.library import LIBRARY
 from lineshape_edge import Model, sample
 from lineshape_edge.session import Session
 from lineshape_export import export_run
@@ -208,6 +210,22 @@ def test_a_told_amount_reaches_a_diffusion_in_its_bundle(tmp_path: Path) -> None
     served = sample(model, 5, 3, label=classes[0] if classes else None, analyte={"sugar": middle})
     allowed = model.manifest.tolerances["spectrum"]
     np.testing.assert_allclose(served, drawn, rtol=allowed.relative, atol=allowed.absolute)
+
+
+def test_the_spectra_of_the_fit_leave_only_where_the_recipe_says_so(
+    transfer_run: Run, transfer_bundle: Path, sample_bundle: Path, tmp_path: Path
+) -> None:
+    bundle = open_bundle(transfer_bundle)
+    assert bundle.manifest.library == LIBRARY
+    assert bundle.read(LIBRARY) == transfer_run.library
+    assert "source spectra of the fit" in bundle.read("README.md").decode()
+    kept = open_bundle(sample_bundle)
+    assert (kept.manifest.library, LIBRARY in kept.manifest.files) == (None, False)
+    assert "source spectra of the fit" not in kept.read("README.md").decode()
+    shutil.copytree(transfer_run.folder, tmp_path / "run")
+    (tmp_path / "run" / LIBRARY).unlink()
+    with pytest.raises(DataError, match=r"no library\.npz there, which its recipe asks for"):
+        export_run(Run(tmp_path / "run"), tmp_path / "x.lineshape")
 
 
 def test_exporting_twice_gives_the_same_bytes(sample_run: Run, sample_bundle: Path, tmp_path: Path) -> None:

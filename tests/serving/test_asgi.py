@@ -156,6 +156,15 @@ def test_a_tensor_that_the_bundle_does_not_take_is_named(client, path, source):
     assert response.json()["error"].startswith("input 'source': shape")
 
 
+def test_a_least_familiarity_is_a_parameter_of_the_request(client, path, source):
+    tensors = [{"name": name, "datatype": "FP32", "shape": array[:1].shape, "data": (array[:1] * 0 + 1).tolist()}
+               for name, array in source.items()]  # fmt: skip
+    for least, status, why in [(0, 200, ""), (0.1, 422, "the familiarity (0.00) is below the 0.1"), (2, 400, "<= 1.0")]:
+        response = client.post(f"{path}/infer", json={"inputs": tensors, "parameters": {"min_familiarity": least}})
+        assert response.status_code == status
+        assert why in response.json().get("error", "")
+
+
 def test_a_length_that_is_no_number_is_refused(client, path):
     response = client.post(f"{path}/infer", content=b"{}", headers={oip.HEADER_LENGTH: "two"})
     assert (response.status_code, oip.HEADER_LENGTH in response.json()["error"]) == (400, True)

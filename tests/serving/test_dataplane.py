@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import lineshape_serving
-from lineshape.errors import TensorError, UnknownModel, UsageError
+from lineshape.errors import DataError, TensorError, UnknownModel, UsageError
 from lineshape_edge import Model
 from lineshape_serving import DataPlane
 
@@ -97,6 +97,22 @@ def test_only_the_outputs_asked_for_come_and_in_that_order(plane, transfer, sour
 def test_an_output_nobody_gives_is_refused(plane, transfer, source):
     with pytest.raises(TensorError, match=r"output 'latent': .* gives spectrum, lower, upper, familiarity"):
         plane.infer(transfer.manifest.name, None, source, ["latent"])
+
+
+def test_a_batch_with_an_unfamiliar_spectrum_is_refused_by_its_rows(plane, transfer, sampler, source):
+    name = transfer.manifest.name
+    flat = np.ones_like(source["source"])  # without any structure: familiarity 0
+    batch = {"source": np.concatenate([source["source"], flat]), "mask": np.tile(source["mask"], (2, 1))}
+    least = float(transfer.run(source)["familiarity"].min())
+    assert plane.infer(name, None, source, min_familiarity=least).outputs.keys() == transfer.run(source).keys()
+    named = ", ".join(map(str, np.flatnonzero(transfer.run(batch)["familiarity"][:, 0] < 1e-6)))
+    assert named.endswith("2, 3")
+    with pytest.raises(
+        DataError, match=rf"familiarity of rows {named} \(0\.00\) is below the 1e-06 that was asked for"
+    ):
+        plane.infer(name, None, batch, ["spectrum"], min_familiarity=1e-6)
+    with pytest.raises(TensorError, match="gives no familiarity"):
+        plane.infer(sampler.manifest.name, None, {}, min_familiarity=0.5)
 
 
 @pytest.mark.parametrize("ask", [DataPlane.find, DataPlane.metadata, lambda *which: DataPlane.infer(*which, {})])

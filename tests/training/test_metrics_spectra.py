@@ -15,6 +15,7 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.metrics import roc_auc_score
 
 from lineshape.errors import DataError, LeakError
+from lineshape.peaks import Peaks, find_peaks, maxima, noise, topography
 from lineshape_training.validation.metrics.analytes import analyte_calibration, fitted
 from lineshape_training.validation.metrics.components import components
 from lineshape_training.validation.metrics.conditions import chimera_rate, class_agreement
@@ -23,7 +24,6 @@ from lineshape_training.validation.metrics.diversity import variance_ratio
 from lineshape_training.validation.metrics.line_shift import line_shift
 from lineshape_training.validation.metrics.memorisation import attack_auc, memorisation, most_suspicious
 from lineshape_training.validation.metrics.peak_match import matched, peak_match, peak_wasserstein
-from lineshape_training.validation.metrics.peaks import Peaks, find_peaks, maxima, noise, topography
 from lineshape_training.validation.metrics.plausibility import negative_share, plausibility, ratio_share
 from lineshape_training.validation.metrics.snv import snv
 

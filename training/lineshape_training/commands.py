@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 import msgspec
 import typer
 
+from lineshape_training.transfer.commands import transfer, transfer_ablation
+from lineshape_training.transfer_studies.commands import transfer_cost, transfer_studies
+
 if TYPE_CHECKING:
     from lineshape_training.recipe import Recipe
 
@@ -110,43 +113,10 @@ def fit(
     )
 
 
-@bench.command("transfer")
-def bench_transfer(
-    recipe: Annotated[str, typer.Argument(help="The name of a transfer recipe, or a TOML file.")],
-    data: Annotated[str, typer.Option(help="An npz file of pairs, or 'embedded'.")],
-    protocol: Annotated[list[str], typer.Option(help="random, id or mineral; may be given several times.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Results file to add to.")] = Path("build/transfer.json"),
-    work: Annotated[Path, typer.Option(help="Folder of the folds' fits; those that are there are kept.")] = Path(
-        "build/bench/transfer"
-    ),
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-) -> None:
-    """Transfer on pairs, specimens or minerals that were held out, beside its baselines (10 folds)."""
-    import torch
-    from tqdm import tqdm
-
-    from lineshape.errors import UsageError
-    from lineshape_training import loading, results, transfer_bench
-    from lineshape_training.recipe import load
-    from lineshape_training.spectra import PairTable
-
-    torch.set_num_threads(1)
-    plan = load(recipe)
-    table = loading.load_table(data, plan, seed)
-    if not isinstance(table, PairTable) or not set(protocol) <= {"random", "id", "mineral"}:
-        raise UsageError("bench transfer takes a transfer recipe, and the protocols random, id and mineral")
-    direction = f"{plan.axes['source'].modality}-{plan.axes['spectrum'].modality}"
-    with tqdm(total=len(protocol) * transfer_bench.FOLDS, desc=direction, unit="fold", file=sys.stderr) as bar:
-        for name in protocol:
-            found = transfer_bench.bench(plan, table, name, work / direction, seed, bar.update)  # type: ignore[arg-type]
-            results.record(out, direction, name, found)
-            for method, figures in {"lineshape": found, **found["baselines"]}.items():
-                mean, error = figures["pearson_mean"], figures["rmse"]
-                typer.echo(f"{direction} {name:<8} {method:<18} Pearson {mean.value:.3f} ({mean.low:.3f} to "
-                           f"{mean.high:.3f}), RMSE {error.value:.3f}")  # fmt: skip
-            coverage = found["coverage_by_mineral"]
-            typer.echo(f"{direction} {name:<8} the 90 % interval covers {100 * coverage.value:.1f} % "
-                       f"({100 * coverage.low:.1f} to {100 * coverage.high:.1f})")  # fmt: skip
+bench.command("transfer")(transfer)
+bench.command("transfer-ablation")(transfer_ablation)
+bench.command("transfer-cost")(transfer_cost)
+bench.command("transfer-studies")(transfer_studies)
 
 
 @bench.command("families")

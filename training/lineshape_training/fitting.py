@@ -18,10 +18,12 @@ import torch
 from lightning.fabric import Fabric
 
 from lineshape.errors import DataError, RecipeError
+from lineshape.library import LIBRARY
 from lineshape_training.conditions import Conditions
 from lineshape_training.families import family_of
 from lineshape_training.family import Family, Table, Trainable
 from lineshape_training.fitter import CHECKPOINT, Job, Progress
+from lineshape_training.library import library_of
 from lineshape_training.recipe import Recipe
 from lineshape_training.run import Fitted, Run, RunSpec, Trial, group_hash
 from lineshape_training.search import check_search, searched
@@ -83,6 +85,8 @@ def fit(recipe: Recipe, table: Table, out: Path, *, data: str, data_sha256: str,
     family.calibrate(network, job.tensors, table.group, unseen)
     network.check(job.tensors, str(out))
     if fabric.global_rank == 0:
+        if recipe.data.library:
+            run.keep(LIBRARY, library_of(recipe, table))
         run.finish(network, fitted_of(job.recipe, trials, steps, scores, [*parts, whole], network, fabric))
     fabric.barrier()
     return run

@@ -1,7 +1,8 @@
 """The table that a recipe is fitted to: the columns that it names, brought onto its grids.
 
 For a modality `raman` the arrays are `raman` [n, L] (or `spectra`, `patterns`), `raman_axis` [L] (or `axis` with any
-ending) and, where not everything was measured, `raman_mask` [n, L].
+ending) and, where not everything was measured, `raman_mask` [n, L]. A column `laser_nm` or `laser` says with which
+laser each source spectrum of a transfer was taken.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from lineshape_training.minerals import mineral_pairs, mineral_spectra
 from lineshape_training.recipe import Recipe
 from lineshape_training.spectra import PairTable, SpectraTable
 
+LASERS = ("laser_nm", "laser")  # columns that say with which laser each source spectrum was taken
 EMBEDDED = "embedded"  # stands for the simulated mineral library in the place of a file
 SPECIMENS = 6  # of each simulated mineral
 
@@ -77,7 +79,10 @@ def fingerprint(data: str) -> str:
 def _simulated(recipe: Recipe, seed: int) -> Table:
     spec = recipe.data
     if spec.source:
-        return mineral_pairs(spec.source, spec.spectrum, SPECIMENS, seed)
+        pairs = mineral_pairs(spec.source, spec.spectrum, SPECIMENS, seed)
+        laser = pairs.source.axis.laser_nm
+        own = np.full(len(pairs), f"{laser:g}") if laser else None
+        return replace(pairs, source=replace(pairs.source, instrument=own))
     return mineral_spectra(spec.spectrum, SPECIMENS, seed)
 
 
@@ -98,7 +103,8 @@ def _table(parts: list[Columns], role: str, recipe: Recipe, dataset: DataSet) ->
     modality = (spec.source or "") if role == "source" else spec.spectrum
     identity = (spec.identity,) if all(spec.identity in columns for columns in parts) else ()
     unit = None if dataset.layout.prefix else unit_of(axis_name(parts[0], modality, dataset.files[0]))
-    layout = Layout(modality, unit or grid.unit, spec.groups, identity, spec.label, analytes=spec.analytes,
+    laser = next((name for name in LASERS if role == "source" and all(name in columns for columns in parts)), None)
+    layout = Layout(modality, unit or grid.unit, spec.groups, identity, spec.label, laser, spec.analytes,
                     prefix=dataset.layout.prefix, ends=dataset.layout.ends,
                     laser_nm=grid.laser_nm, xray_angstrom=grid.xray_angstrom)  # fmt: skip
     return dataset.joined([to_table(columns, layout, file) for columns, file in zip(parts, dataset.files, strict=True)])

@@ -41,6 +41,8 @@ class DataSpec(Struct, frozen=True, forbid_unknown_fields=True):
         Spectra measured on a smaller share of the model's grid than this are left out.
     class_size : int
         Classes of fewer spectra are left out.
+    library : bool
+        Whether the source spectra of a transfer's fit travel in its bundle; never for clinical data.
     """
 
     spectrum: str
@@ -51,8 +53,11 @@ class DataSpec(Struct, frozen=True, forbid_unknown_fields=True):
     analytes: tuple[str, ...] = ()
     measured: float = 0.9
     class_size: Positive = 1
+    library: bool = False
 
     def __post_init__(self) -> None:
+        if self.library and self.source is None:
+            raise ValueError("library needs source: it holds the source spectra of a transfer's fit")
         if self.class_size > 1 and self.label is None:
             raise ValueError("class_size needs label, the column of the class")
 

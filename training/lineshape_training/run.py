@@ -4,6 +4,7 @@ run.json            recipe, data fingerprint, seed: written first, compared on r
 fold-K/, final/     checkpoint.pt (to go on after a kill), step-N.safetensors (evaluated weights)
 trials.json         the trials of a search, one by one as they end
 acceptance.json     the figures of a distilled student beside its teacher's
+library.npz         the source spectra of a transfer's fit, where its recipe lets them leave with the bundle
 weights.safetensors the fitted network
 validation.json     what `lineshape validate` found, if it was asked
 fitted.json         what the fit found: chosen step, scores, seconds, sizes, versions
@@ -25,6 +26,7 @@ from torch import Tensor
 
 from lineshape.errors import DataError, FitError, RecipeError, UsageError
 from lineshape.files import write_atomically
+from lineshape.library import LIBRARY
 from lineshape_training.conditions import Conditions
 from lineshape_training.diffusion.samplers import SAMPLERS
 from lineshape_training.families import family_of
@@ -211,9 +213,12 @@ class Run:
         save_weights(network, self._path("weights.safetensors"))
         self._write("fitted.json", fitted)
 
-    def keep(self, name: str, content: msgspec.Struct) -> None:
-        """Write what else was found of the fit."""
-        self._write(name, content)
+    def keep(self, name: str, content: msgspec.Struct | bytes) -> None:
+        """Write what else was found of the fit, or belongs to it."""
+        if isinstance(content, bytes):
+            write_atomically(self._path(name), content)
+        else:
+            self._write(name, content)
 
     def withdraw(self) -> None:
         """Take the fitted network back; what led to it stays."""
@@ -239,6 +244,22 @@ class Run:
     def weights(self) -> bytes:
         """The fitted weights as safetensors."""
         return self._path("weights.safetensors").read_bytes()
+
+    @property
+    def library(self) -> bytes | None:
+        """The source spectra of the fit, where its recipe lets them leave with the bundle.
+
+        Raises
+        ------
+        DataError
+            If the recipe does, and they are not there.
+        """
+        if not self.spec.recipe.data.library:
+            return None
+        try:
+            return self._path(LIBRARY).read_bytes()
+        except OSError:
+            raise DataError(f"{self.folder}: no {LIBRARY} there, which its recipe asks for; fit it again") from None
 
     @property
     def weights_sha256(self) -> str:

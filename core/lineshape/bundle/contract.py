@@ -151,6 +151,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     interval: float | None = None  # share of points that `lower` and `upper` promise to hold, .9 for 90 %
     limits: Limits
     tolerances: dict[str, Tolerance]
+    library: FileName | None = None  # spectra of the fit; only where the recipe of the fit lets them leave with it
     files: dict[FileName, FileSpec] = {}
 
     @property
@@ -183,6 +184,7 @@ def decode(content: bytes) -> Manifest:
     except msgspec.MsgspecError as error:
         raise UnsupportedBundle(f"{MANIFEST}: {error}; this version of Lineshape reads schema {SCHEMA}") from None
     listed = {graph.file for graph in manifest.graphs.values()} | {GOLDEN}
+    listed |= {manifest.library} if manifest.library else set()
     if missing := listed - manifest.files.keys():
         raise UnsupportedBundle(f"{MANIFEST}: names {', '.join(sorted(missing))} but does not list it among its files")
     outputs = {tensor.name for graph in manifest.graphs.values() for tensor in graph.outputs}

@@ -10,12 +10,11 @@ import torch
 
 from lineshape_training.loading import load_table
 from lineshape_training.minerals import mineral_pairs
-from lineshape_training.preprocess import prepared
 from lineshape_training.run import Run
-from lineshape_training.scores import pearson
 from lineshape_training.spectra import PairTable
 from lineshape_training.splits import group_folds
-from lineshape_training.transfer_bench import baseline_scores
+from lineshape_training.transfer import baselines, cells
+from lineshape_training.transfer.metrics import correlation
 
 NEW_SEED = 1  # specimens of this seed were not fitted on
 
@@ -42,12 +41,14 @@ def judge(run: Run) -> Judgement:
     recipe, network = run.spec.recipe, run.network()
     table = cast(PairTable, load_table(run.spec.data, recipe, run.spec.seed))
     folds = group_folds(table.group, recipe.fit.folds, run.spec.seed)[: recipe.fit.holdouts]
-    parts = [baseline_scores(recipe, table.rows(known), table.rows(asked)) for known, asked in folds]
-    mean, nearest = (np.mean([part[f"{name} pearson"].mean() for part in parts])
-                     for name in ("mean spectrum", "nearest neighbour"))  # fmt: skip
+    spectra, truth, mask = baselines.Spectra.of(recipe, table), cells.truth(recipe, table), table.target.mask
+    parts = [
+        {name: correlation(answer, truth[asked], mask[asked]).mean()
+         for name, answer in baselines.answers(spectra, known, asked).items()}
+        for known, asked in folds
+    ]  # fmt: skip
+    mean, nearest = (float(np.mean([part[name] for part in parts])) for name in (baselines.MEAN, baselines.NEAREST))
     new = new_specimens(run)
-    mask = torch.from_numpy(new.target.mask)
-    truth = prepared(recipe.intensity_half.get("spectrum", ()), torch.from_numpy(new.target.values), mask)
-    found = network(torch.from_numpy(new.source.values), torch.from_numpy(new.source.mask))[0]
-    return Judgement(1 - float(np.mean(run.fitted.held_out)), float(mean), float(nearest),
-                     float(pearson(found, truth, mask).mean()))  # fmt: skip
+    found = network(torch.from_numpy(new.source.values), torch.from_numpy(new.source.mask))[0].numpy()
+    alike = correlation(found, cells.truth(recipe, new), new.target.mask)
+    return Judgement(1 - float(np.mean(run.fitted.held_out)), mean, nearest, float(alike.mean()))

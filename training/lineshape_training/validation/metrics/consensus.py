@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks as maxima
 
-from lineshape_training.validation.metrics.peaks import Peaks
+from lineshape.peaks import Peaks
 
 LEAST_RECURRENCE = 0.1
 """Share of the spectra in which a peak must stand to be one of the population's."""

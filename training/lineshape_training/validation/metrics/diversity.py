@@ -6,11 +6,11 @@ import numpy as np
 from jaxtyping import Float, Float64, Shaped
 
 from lineshape.errors import DataError
+from lineshape.peaks import noise
 from lineshape_training.spectra import Names
 from lineshape_training.splits import group_folds
 from lineshape_training.validation.metrics.blocks import comparable
 from lineshape_training.validation.metrics.components import components
-from lineshape_training.validation.metrics.peaks import noise
 from lineshape_training.validation.metrics.snv import snv
 
 DIRECTIONS = 10

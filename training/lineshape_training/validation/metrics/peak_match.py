@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import wasserstein_distance
 
+from lineshape.peaks import Peaks, find_peaks
 from lineshape_training.validation.metrics.blocks import comparable
 from lineshape_training.validation.metrics.consensus import Consensus, at_consensus, consensus, tolerance_of
-from lineshape_training.validation.metrics.peaks import Peaks, find_peaks
 
 _NO_MATCH = 1e6  # points: beyond any spectrum, so that pairs further apart than the tolerance are formed last
 

@@ -12,9 +12,9 @@ import msgspec
 import numpy as np
 from jaxtyping import Float, Float64
 
+from lineshape.peaks import Peaks, find_peaks, noise
 from lineshape_training.validation.metrics.blocks import comparable
 from lineshape_training.validation.metrics.consensus import at_consensus, consensus, tolerance_of
-from lineshape_training.validation.metrics.peaks import Peaks, find_peaks, noise
 from lineshape_training.validation.metrics.snv import snv
 
 RARE = 0.01

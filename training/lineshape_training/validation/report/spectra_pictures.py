@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float64
 
+from lineshape.peaks import find_peaks
 from lineshape_training.validation.evidence import Evidence, Side
-from lineshape_training.validation.metrics.peaks import find_peaks
 from lineshape_training.validation.report.scene import (
     Area,
     Line,

@@ -9,10 +9,9 @@ count. How far a peak reaches is answered for all peaks together by binary searc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Float, Float64, Int
 from numpy.typing import NDArray
 
 from lineshape.preprocessing import SavitzkyGolay, forward
@@ -26,7 +25,7 @@ LEAST_SHARE = 0.02
 
 _BLOCK = 256  # spectra at a time: the tables of a block take some 50 MB at 1,024 points
 
-Rows: TypeAlias = Float64[np.ndarray, "n L"]
+Rows: TypeAlias = NDArray[np.float64]  # [n, L]
 Levels: TypeAlias = list[NDArray[np.float64]]  # level k holds extremes over windows of 2^k points
 Flat: TypeAlias = NDArray[np.intp]  # one entry a peak
 Heights: TypeAlias = NDArray[np.float64]  # likewise
@@ -48,17 +47,17 @@ class Peaks:
         Full width at half the prominence, in points.
     """
 
-    row: Int[np.ndarray, " p"]
-    position: Float64[np.ndarray, " p"]
-    height: Float64[np.ndarray, " p"]
-    fwhm: Float64[np.ndarray, " p"]
+    row: NDArray[np.intp]
+    position: NDArray[np.float64]
+    height: NDArray[np.float64]
+    fwhm: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.row)
 
 
 def find_peaks(
-    spectra: Float[np.ndarray, "n L"], noise_factor: float = NOISE_FACTOR, least_share: float = LEAST_SHARE
+    spectra: NDArray[np.floating[Any]], noise_factor: float = NOISE_FACTOR, least_share: float = LEAST_SHARE
 ) -> Peaks:
     """Peaks that stand out of the noise, in every spectrum.
 
@@ -80,18 +79,18 @@ def find_peaks(
     return Peaks(row, position, height, fwhm)
 
 
-def noise(spectra: Float[np.ndarray, "n L"]) -> Float64[np.ndarray, " n"]:
+def noise(spectra: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Standard deviation of each spectrum's point-to-point noise.
 
     Median absolute second difference, which lines hardly touch, times 1.4826 / sqrt(6): exact for white Gaussian
     noise, whose second difference has variance 1 + 4 + 1.
     """
-    bend: Float64[np.ndarray, " n"] = np.median(np.abs(np.diff(spectra.astype(np.float64), 2, axis=1)), axis=1)
+    bend: NDArray[np.float64] = np.median(np.abs(np.diff(spectra.astype(np.float64), 2, axis=1)), axis=1)
     bend *= 1.4826 / np.sqrt(6)
     return bend
 
 
-def topography(x: Rows, row: Flat, top: Flat) -> tuple[Float64[np.ndarray, " p"], Float64[np.ndarray, " p"]]:
+def topography(x: Rows, row: Flat, top: Flat) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Prominence and FWHM of the maxima at x[row, top]: those of `scipy.signal`, all at once.
 
     Parameters
@@ -124,7 +123,7 @@ def topography(x: Rows, row: Flat, top: Flat) -> tuple[Float64[np.ndarray, " p"]
 
 
 def _peaks(
-    spectra: Float[np.ndarray, "n L"], start: int, noise_factor: float, least_share: float
+    spectra: NDArray[np.floating[Any]], start: int, noise_factor: float, least_share: float
 ) -> tuple[Flat, Heights, Heights, Heights]:
     x = forward([SMOOTHING], np, spectra.astype(np.float64), np.ones(spectra.shape))[0]
     row, top = maxima(x)
@@ -149,7 +148,7 @@ def maxima(x: Rows) -> tuple[Flat, Flat]:
     return row, (first + 1 + ahead[row, first + 1]) // 2
 
 
-def _vertex(x: Rows, row: Flat, top: Flat) -> Float64[np.ndarray, " p"]:
+def _vertex(x: Rows, row: Flat, top: Flat) -> NDArray[np.float64]:
     """Distance of the parabola's vertex from its middle point, -1/2 to 1/2; 0 where the three points are level."""
     before, here, after = (x[row, top + step] for step in (-1, 0, 1))
     curvature = before - 2 * here + after
