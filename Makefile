@@ -7,13 +7,15 @@ INSTALLED := $(VENV)/installed
 export ORT_DISABLE_TELEMETRY := 1
 export BENTOML_DO_NOT_TRACK := true
 
-.PHONY: install demo test check format results study families diffusion container clean help
+.PHONY: install demo test check format results directions transfer-studies study families diffusion container clean help
 
 help:
 	@echo "make install   install everything into .venv (the others do it too)"
 	@echo "make demo      the whole path on simulated minerals: fit, export, serve, report (build/demo)"
 	@echo "make test      lint, types, import rules and all tests"
 	@echo "make results   measure the README's figures on real spectra in DATA (resumable; about 2 h)"
+	@echo "make directions       transfers from infrared and diffraction, likewise (resumable; about 30 min)"
+	@echo "make transfer-studies what each lever of transfer is worth, and what transfers are good for (resumable; about 1 h)"
 	@echo "make study     whether synthetic spectra help on unseen patients, in DATA (resumable; about 1 h)"
 	@echo "make families  every generator family side by side on real spectra in DATA (resumable; about 1 h)"
 	@echo "make diffusion quality by network evaluations, on few spectra, and told amounts, in DATA (resumable; about 1.5 h)"
@@ -46,12 +48,30 @@ format: $(INSTALLED)
 
 DATA ?= ../shared/data
 BENCH := $(BIN)/lineshape bench transfer --protocol random --protocol id --protocol mineral --jobs 2 -o docs/results/transfer.json
-BENCH_IR = $(BENCH) raman-to-ir --data $(DATA)/rruff/raman_ir_pairs.npz --repeats 3
-BENCH_XRD = $(BENCH) raman-to-xrd --data $(DATA)/rruff/raman_xrd_pairs.npz
+RRUFF := $(DATA)/rruff
+PAIRS_IR := --data $(RRUFF)/raman_ir_pairs.npz --references $(RRUFF)/raman_minerals.npz
+PAIRS_XRD := --data $(RRUFF)/raman_xrd_pairs.npz --references $(RRUFF)/raman_minerals.npz
 results: $(INSTALLED)
 	mkdir -p build/transfer
-	$(BENCH_IR) --picture build/transfer/raman-ir.png
-	$(BENCH_XRD) --picture build/transfer/raman-xrd.png
+	$(BENCH) raman-to-ir $(PAIRS_IR) --repeats 3 --picture build/transfer/raman-ir.png
+	$(BENCH) raman-to-xrd $(PAIRS_XRD) --picture build/transfer/raman-xrd.png
+
+# What the levers are worth, the other directions, and what transfers are good for; resumable (build/transfer).
+ABLATION = $(BIN)/lineshape bench transfer-ablation --jobs 2 -o docs/results/transfer-ablation.json
+STUDIES = $(BIN)/lineshape bench transfer-studies --jobs 2 -o docs/results/transfer-studies.json
+OTHER = $(BIN)/lineshape bench transfer --protocol mineral --jobs 2 -o docs/results/transfer-directions.json
+directions: $(INSTALLED)
+	mkdir -p build/transfer
+	$(BIN)/lineshape join $(RRUFF)/raman_ir_pairs.npz $(RRUFF)/raman_xrd_pairs.npz --by rruff_id -o build/transfer/ir_xrd.npz
+	$(OTHER) ir-to-raman --data $(RRUFF)/raman_ir_pairs.npz
+	$(OTHER) ir-to-xrd --data build/transfer/ir_xrd.npz
+	$(OTHER) xrd-to-ir --data build/transfer/ir_xrd.npz
+	$(OTHER) xrd-to-raman --data $(RRUFF)/raman_xrd_pairs.npz
+
+transfer-studies: $(INSTALLED)
+	$(ABLATION) raman-to-ir $(PAIRS_IR)
+	$(STUDIES) raman-to-ir $(PAIRS_IR) --labels $(RRUFF)/raman_minerals.npz
+	$(STUDIES) raman-to-xrd $(PAIRS_XRD) --labels $(RRUFF)/raman_minerals.npz
 
 # Each table is one command; its cells are kept in build/study, so a study that was stopped goes on.
 STUDY = $(BIN)/lineshape validate --study --jobs 2 --work build/study --json

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import msgspec
@@ -10,10 +12,20 @@ import torch
 
 from lineshape.axis import SpectralAxis
 from lineshape.bundle import AxisSpec
+from lineshape.cli import main
 from lineshape_training import fitting, loading, recipe
+from lineshape_training.family import Table
 from lineshape_training.run import Run
 from lineshape_training.simulation import Design, simulate
 from lineshape_training.spectra import SpectraTable
+
+NARROW = {
+    "width": 32,
+    "blocks": 2,
+    "channels": 16,
+    "convolutions": 16,
+    "codes": 64,
+}  # a checkpoint of the shipped ones is 12 MB
 
 
 def short(name: str, steps: int = 20) -> recipe.Recipe:
@@ -43,16 +55,32 @@ def fit_told(out: Path) -> Run:
 
 
 def fit_often(name: str, out: Path) -> None:
-    """A fit with many checkpoints, on one thread, that goes on where it was killed."""
+    """A fit with many checkpoints, on one thread, that goes on where it was killed; of small spectra if it can be."""
     torch.set_num_threads(1)
     plan = often(name)
-    table = loading.load_table("embedded", plan)
-    fitting.fit(plan, table, out, data="embedded", data_sha256="embedded", resume=True)
+    if plan.data.source:
+        table: Table = loading.load_table("embedded", plan)
+    else:
+        table = two_classes()
+        plan = on(plan, table)
+    fitting.fit(plan, table, out, data="x", data_sha256="x", resume=True)
 
 
-def often(name: str, steps: int = 24) -> recipe.Recipe:
-    """A short fit with many checkpoints; a search is cut to three trials."""
+def fit_as_one_of_two(rank: int, port: int, words: list[str]) -> None:
+    """The command in one of two processes, told what torchrun tells them."""
+    told = {"RANK": rank, "LOCAL_RANK": rank, "GROUP_RANK": 0, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2,
+            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "tests"}  # fmt: skip
+    os.environ.update({name: str(value) for name, value in told.items()})
+    sys.argv = ["lineshape", *words]
+    main()
+
+
+def often(name: str, steps: int = 12) -> recipe.Recipe:
+    """A short fit of a narrow network with many checkpoints; a search is cut to three trials."""
     plan = short(name, steps)
+    plan = msgspec.structs.replace(
+        plan, model=plan.model | {key: min(most, plan.model[key]) for key, most in NARROW.items() if key in plan.model}
+    )
     plan = msgspec.structs.replace(plan, fit=msgspec.structs.replace(plan.fit, evaluate_every=2))
     if plan.search:
         plan = msgspec.structs.replace(plan, search=msgspec.structs.replace(plan.search, trials=3, steps=2, startup=2))

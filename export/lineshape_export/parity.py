@@ -6,6 +6,7 @@ import io
 import multiprocessing
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.context import BaseContext
 
 import torch
 
@@ -36,8 +37,17 @@ def check_parity(form: Form, model: bytes, script: bytes | None, cases: Sequence
     ParityError
         Names the output, the graph, the case and the largest deviation.
     """
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
+    with ProcessPoolExecutor(1, mp_context=_fresh()) as fresh:
         fresh.submit(_compare, form, model, script, list(cases), dict(allowed)).result()
+
+
+def _fresh() -> BaseContext:
+    """New processes; where there can be one, from a server that has imported torch, which takes seconds, for all."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def _compare(form: Form, model: bytes, script: bytes | None, cases: list[Case], allowed: dict[str, Tolerance]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from lineshape import noise
-from lineshape_training.conformal import widening
+from lineshape_training.conformal import stretch
 from lineshape_training.familiarity import Familiarity
 from lineshape_training.lineshapes import profile
 from lineshape_training.peaks import LineRenderer, LineShapeBank, hats
@@ -23,27 +23,25 @@ def unequal_groups(rng: np.random.Generator, groups: int) -> tuple[np.ndarray, n
     return values.astype(np.float32), of.astype(str)
 
 
-def test_a_widened_interval_covers_new_groups() -> None:
+def test_a_stretched_interval_covers_new_groups() -> None:
     rng = np.random.default_rng(0)
     covered = []
     for _ in range(1500):
         truth, names = unequal_groups(rng, 13)
         new = names == "12"
-        zeros = np.zeros_like(truth)
-        offset = widening(zeros[~new], zeros[~new], truth[~new], zeros[~new] + 1, names[~new], 0.9)
-        covered.append(np.mean(np.abs(truth[new]) <= offset))
+        off = np.abs(truth)
+        covered.append(np.mean(off[new] <= stretch(off[~new], np.ones_like(off[~new]), names[~new], 0.9)))
     # The share of 1500 new groups has a standard error of .008. Without the correction for 10 groups, or with every
     # spectrum weighted alike, it would be .86 and .80.
     assert np.mean(covered) >= 0.9 - 0.016
 
 
-def test_an_interval_that_was_too_wide_is_narrowed_and_unmeasured_points_do_not_count() -> None:
-    truth = np.zeros((20, 10), np.float32)
-    mask = np.ones_like(truth)
+def test_points_that_were_not_measured_do_not_stretch_an_interval() -> None:
+    off = np.full((20, 10), 0.5, np.float32)
+    mask = np.ones_like(off)
     mask[:, 5:] = 0
-    wild = truth + 100 * (1 - mask)
-    offset = widening(truth - 2, truth + 2, wild, mask, np.arange(20).astype(str), 0.9)
-    assert offset == -2
+    wild = off + 100 * (1 - mask)
+    assert stretch(wild, mask, np.arange(20).astype(str), 0.9) == 0.5
 
 
 def spectra_like(n: int, seed: int) -> torch.Tensor:
@@ -56,9 +54,9 @@ def spectra_like(n: int, seed: int) -> torch.Tensor:
 
 
 def test_familiarity_is_even_for_new_members_and_0_for_what_is_unlike() -> None:
-    network = Familiarity(120, 16)
-    network.calibrate(spectra_like(200, 0), np.arange(200).astype(str))
-    new = network(spectra_like(400, 1))[:, 0]
+    network, groups = Familiarity(120, 16), np.arange(200).astype(str)
+    network.calibrate(spectra_like(200, 0), groups, torch.zeros(200, 1), groups)
+    new = network(spectra_like(400, 1), torch.zeros(400, 1))[:, 0]
     # 400 uniform draws: the standard error of a share near .25 or .5 is .025; four of them.
     for level in (0.25, 0.5, 0.75):
         assert abs(float((new < level).float().mean()) - level) < 0.1
@@ -70,7 +68,20 @@ def test_familiarity_is_even_for_new_members_and_0_for_what_is_unlike() -> None:
         "one huge line": 20 * spectra_like(20, 3),
     }
     for name, features in unlike.items():
-        assert float(network(features).max()) < 0.05, name
+        assert float(network(features, torch.zeros(len(features), 1)).max()) < 0.05, name
+
+
+def test_where_a_network_knows_classes_its_doubt_is_what_familiarity_ranks() -> None:
+    network, groups = Familiarity(120, 16), np.arange(200).astype(str)
+    doubt = torch.rand(200, 1, generator=torch.Generator().manual_seed(4))
+    network.calibrate(spectra_like(200, 0), groups, doubt, groups)
+    asked = torch.linspace(0.05, 0.95, 10)[:, None]
+    found = network(spectra_like(1, 0).expand(10, -1), asked)[:, 0]
+    # The doubt of held-out groups was uniform: the share with more of it is what is left of 1.
+    # 200 draws: the standard error of a share near 1/2 is .035; three of them.
+    assert float((found - (1 - asked[:, 0])).abs().max()) < 0.11
+    # What is unlike anything stays so, whatever the network believes.
+    assert float(network(torch.zeros(1, 120), torch.zeros(1, 1))) == 0
 
 
 def test_rendered_lines_stand_where_they_were_put() -> None:

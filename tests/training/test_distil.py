@@ -16,7 +16,7 @@ from lineshape_training import fitting
 from lineshape_training.conditions import Conditions
 from lineshape_training.distilling import distilling
 from lineshape_training.distilling.acceptance import MARGINS, Compared, Figure
-from lineshape_training.distilling.distilling import distil
+from lineshape_training.distilling.distilling import distil, taught
 from lineshape_training.distilling.students import Halving, Reflow
 from lineshape_training.drawing import RunSampler
 from lineshape_training.families import family_of
@@ -119,18 +119,18 @@ def test_a_student_that_falls_short_is_refused_and_cannot_be_exported(
 
 
 def test_a_killed_distillation_goes_on(flow: Run, table: SpectraTable, tmp_path: Path) -> None:
-    whole, _ = distil(flow, table, tmp_path / "whole", pairs=2000, steps=400)
-    left = iter(range(300))
+    whole = taught(flow, table, tmp_path / "whole", pairs=200, steps=40)
+    left = iter(range(30))
 
     def dies(steps: int) -> None:
-        next(left)  # StopIteration on the 300th call, between two checkpoints
+        next(left)  # StopIteration on the 31st call, between two checkpoints
 
     with pytest.raises(StopIteration):
-        distil(flow, table, tmp_path / "killed", pairs=2000, steps=400, progress=dies)
+        taught(flow, table, tmp_path / "killed", pairs=200, steps=40, progress=dies)
     with pytest.raises(UsageError, match="--resume"):
-        distil(flow, table, tmp_path / "killed", pairs=2000, steps=400)
-    resumed, _ = distil(flow, table, tmp_path / "killed", pairs=2000, steps=400, resume=True)
-    assert resumed.weights == whole.weights
+        taught(flow, table, tmp_path / "killed", pairs=200, steps=40)
+    resumed = taught(flow, table, tmp_path / "killed", pairs=200, steps=40, resume=True)
+    assert resumed.weights_sha256 == whole.weights_sha256
 
 
 @pytest.mark.parametrize(

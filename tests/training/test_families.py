@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from fits import fit_often, fit_short, often, on, two_classes
+from fits import fit_as_one_of_two, fit_often, often, on, two_classes
 from services import free_port
 
 from lineshape.errors import DataError, FitError
@@ -44,21 +45,24 @@ def fitted_in_a_process(name: str, out: Path) -> BaseProcess:
     return process
 
 
+def evaluated(out: Path) -> int:
+    """How many evaluations a fit has behind it."""
+    return len(list(out.glob("*/step-*.safetensors")))
+
+
 @pytest.mark.parametrize("family", EVERY)
 def test_a_fit_killed_at_any_moment_and_resumed_ends_in_the_same_weights(family: str, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     once = fitted_in_a_process(EVERY[family], whole)
-    while not (begun := list(whole.glob(f"*/{CHECKPOINT}"))) and once.is_alive():
-        time.sleep(0.01)
-    started = time.monotonic()
     once.join()
-    assert begun, "the fit made no checkpoint"
-    lasted = time.monotonic() - started
+    assert once.exitcode == 0
+    evaluations = evaluated(whole)
 
     again = fitted_in_a_process(EVERY[family], killed)
-    while not list(killed.glob(f"*/{CHECKPOINT}")) and again.is_alive():
-        time.sleep(0.01)
-    time.sleep(random.uniform(0, 0.7) * lasted)
+    moment = random.randrange(evaluations - 3)  # the last ones are left to a fit that runs faster than the first did
+    while (evaluated(killed) < moment or not list(killed.glob(f"*/{CHECKPOINT}"))) and again.is_alive():
+        time.sleep(0.002)
+    time.sleep(random.uniform(0, Run(whole).fitted.seconds / evaluations))
     again.kill()
     again.join()
     assert not (killed / "fitted.json").exists(), "killed too late: the fit had ended"
@@ -66,23 +70,38 @@ def test_a_fit_killed_at_any_moment_and_resumed_ends_in_the_same_weights(family:
     resumed = fitted_in_a_process(EVERY[family], killed)
     resumed.join()
     assert resumed.exitcode == 0
-    assert (killed / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
+    assert Run(killed).weights_sha256 == Run(whole).weights_sha256
 
 
-@pytest.mark.parametrize("family", ["vae", "wgan-gp"])
-def test_two_processes_make_the_steps_of_one(family: str, tmp_path: Path) -> None:
+def started_by_torchrun(words: list[str]) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port"]
+    command = [*torchrun, str(free_port()), "-m", "lineshape", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def started_alike(words: list[str]) -> None:
+    """With what torchrun tells its processes, and without the seconds that each of the three takes to import torch."""
+    port = free_port()
+    pair = [processes.Process(target=fit_as_one_of_two, args=(rank, port, words)) for rank in range(2)]
+    for process in pair:
+        process.start()
+    for process in pair:
+        process.join(240)
+        assert process.exitcode == 0
+
+
+@pytest.mark.parametrize(("family", "start"), [("vae", started_by_torchrun), ("wgan-gp", started_alike)])
+def test_two_processes_make_the_steps_of_one(family: str, start: Callable[[list[str]], None], tmp_path: Path) -> None:
     """Every random number is drawn for the whole batch; what is left is the order of summation in float32.
 
     Two players amplify even that, so only their first steps can be compared: 5e-3 after eight of them.
     """
     plan = often(EVERY[family], steps=8)
+    plan = msgspec.structs.replace(plan, axes={"spectrum": msgspec.structs.replace(plan.axes["spectrum"], n=161)})
     path = tmp_path / "plan.toml"
     path.write_text(recipe.text(plan))
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port"]
-    words = ["lineshape", "fit", str(path), "--data", "embedded", "--device", "cpu", "--devices", "2", "--out"]
-    command = [*torchrun, str(free_port()), "-m", *words, str(tmp_path / "two")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr[-3000:]
+    start(["fit", str(path), "--data", "embedded", "--device", "cpu", "--devices", "2", "--out", str(tmp_path / "two")])
     table = loading.load_table("embedded", plan)
     one = fitting.fit(plan, table, tmp_path / "one", data="embedded", data_sha256="embedded")
     two = Run(tmp_path / "two")
@@ -93,7 +112,7 @@ def test_two_processes_make_the_steps_of_one(family: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("points", [64, 101])
 def test_any_length_is_fitted_and_drawn(family: str, points: int, tmp_path: Path) -> None:
     table = two_classes(points=points)
-    run = fit(on(often(EVERY[family]), table), table, tmp_path)
+    run = fit(on(often(EVERY[family], steps=4), table), table, tmp_path)
     sampler = RunSampler(run)
     drawn = sampler.draw(9, 0, sampler.classes[0] if sampler.classes else None)
     assert drawn.shape == (9, points)
@@ -118,7 +137,7 @@ def test_spectra_without_a_class_are_fitted_too(family: str, tmp_path: Path) -> 
     table = two_classes()
     some = table.labels.copy()
     some[::3] = ""
-    run = fit(on(often(EVERY[family]), table), loading.replace(table, label=some), tmp_path)
+    run = fit(on(often(EVERY[family], steps=4), table), loading.replace(table, label=some), tmp_path)
     assert run.spec.conditions.classes == ("left", "right")
 
 
@@ -162,8 +181,3 @@ def test_the_fit_stops_where_the_score_no_longer_falls(tmp_path: Path) -> None:
 
 def fit_short_of(plan: Recipe, out: Path) -> Run:
     return fitting.fit(plan, loading.load_table("embedded", plan), out, data="embedded", data_sha256="embedded")
-
-
-def test_the_same_fit_twice_is_the_same(tmp_path: Path) -> None:
-    one, two = (fit_short("raman-vae", tmp_path / name) for name in ("one", "two"))
-    assert one.weights == two.weights

@@ -83,12 +83,14 @@ def test_the_laser_of_the_recipe_is_that_of_every_source(pairs: PairTable, tmp_p
     assert set(read(plan, table).laser_nm.tolist()) == {514.0}
 
 
-def test_broader_lines_have_larger_widths(pairs: PairTable) -> None:
+def test_broader_lines_have_larger_widths(pairs: PairTable, tmp_path: Path) -> None:
     plan = short("raman-to-ir")
     kernel = np.hanning(41)  # FWHM 20 cm-1, a point each
     broad = np.stack([np.convolve(row, kernel, mode="same") for row in pairs.source.values]).astype(np.float32)
     widths = [
-        read(plan, PairTable(replace(pairs.source, values=values), pairs.target)).fwhm
+        read(
+            plan, of_file(tmp_path / "t.npz", PairTable(replace(pairs.source, values=values), pairs.target), plan)
+        ).fwhm
         for values in (pairs.source.values, broad)
     ]
     assert np.median(widths[1] - widths[0]) > 5  # lines of 12 cm-1 become some 23 wide

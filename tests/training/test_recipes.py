@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +11,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from terminal import lineshape
 
 from lineshape.bundle import AxisSpec
 from lineshape.errors import LineshapeError, RecipeError, UsageError
@@ -23,10 +22,6 @@ from lineshape_training.preprocess import check_generated
 from lineshape_training.recipe import DataSpec, FitSpec, Range, Recipe, SearchSpec
 
 SIZES = ("cpu", "gpu")
-
-
-def command(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "lineshape", *words], capture_output=True, text=True)
 
 
 # What is shipped ------------------------------------------------------------------------------------------------------
@@ -298,18 +293,18 @@ def test_whatever_stands_in_a_file_is_a_recipe_or_an_error(content: bytes) -> No
 
 
 def test_the_list_is_aligned_and_complete() -> None:
-    lines = command("recipes").stdout.splitlines()
+    lines = lineshape("recipes").stdout.splitlines()
     assert [line.split()[0] for line in lines] == list(recipe.shipped())
     assert len({line.index(recipe.load(line.split()[0]).about) for line in lines}) == 1
-    listed = msgspec.json.decode(command("recipes", "--json", "--size", "gpu").stdout, type=list[Recipe])
+    listed = msgspec.json.decode(lineshape("recipes", "--json", "--size", "gpu").stdout, type=list[Recipe])
     assert listed == list(recipe.shipped("gpu").values())
 
 
 def test_one_recipe_is_printed_to_be_edited(tmp_path: Path) -> None:
-    printed = command("recipes", "saliva-vae", "--size", "gpu").stdout
+    printed = lineshape("recipes", "saliva-vae", "--size", "gpu").stdout
     (tmp_path / "mine.toml").write_text(printed)
     assert recipe.load(str(tmp_path / "mine.toml")) == recipe.load("saliva-vae", "gpu")
-    assert msgspec.json.decode(command("recipes", "saliva-vae", "--json").stdout, type=Recipe) == recipe.load(
+    assert msgspec.json.decode(lineshape("recipes", "saliva-vae", "--json").stdout, type=Recipe) == recipe.load(
         "saliva-vae"
     )
 
@@ -323,6 +318,6 @@ def test_one_recipe_is_printed_to_be_edited(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_name_or_size_ends_in_one_line(words: tuple[str, ...], why: str) -> None:
-    done = command(*words)
+    done = lineshape(*words)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert why in done.stderr

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from digests import digest
 from studies import DESIGN
 
 from lineshape_training.simulation import simulate
@@ -36,8 +37,8 @@ def alone(table: SpectraTable, tmp_path_factory: pytest.TempPathFactory) -> tupl
     return Study(table, SPEC, work).run(), work
 
 
-def contents(work: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in work.glob("*.npz")}
+def contents(work: Path) -> dict[str, str]:
+    return {path.name: digest(path.read_bytes()) for path in work.glob("*.npz")}
 
 
 def test_cells_that_were_lost_are_computed_again_and_the_others_are_not(

@@ -6,14 +6,14 @@ The fits are real and short, so what they draw is poor: these tests are about wh
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+import services
 from fits import short
+from terminal import lineshape
 
 from lineshape.bundle import open_bundle, verdict_of
 from lineshape.errors import FailedValidation
@@ -29,11 +29,6 @@ from lineshape_training.simulation import Design, simulate
 from lineshape_training.splits import hold_out
 
 PASSED, REFUSED, USAGE, FAILED = 0, 1, 2, 4
-
-
-def lineshape(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from lineshape.cli import main; main()", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +69,14 @@ def failed_run(run: Run) -> Run:
     assert done.returncode == FAILED, done.stderr
     assert done.stdout.startswith("verdict: fail")
     return run
+
+
+@pytest.fixture(scope="module")
+def answered(failed_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its bundle, sealed with words that answer for it."""
+    out = tmp_path_factory.mktemp("answered") / "despite.lineshape"
+    export_run(failed_run, out, despite="a demonstration of a poor model")
+    return out
 
 
 def test_spectra_of_another_tool_are_judged_from_three_files(files: dict[str, Path]) -> None:
@@ -153,28 +156,26 @@ def test_hashes_in_the_provenance_are_those_of_the_groups(run: Run) -> None:
     assert set(run.spec.group_sha256) < hashes
 
 
-def test_a_failed_run_is_neither_exported_nor_served_without_a_word(failed_run: Run, tmp_path: Path) -> None:
+def test_a_failed_run_is_neither_exported_nor_served_without_a_word(
+    failed_run: Run, answered: Path, tmp_path: Path
+) -> None:
     with pytest.raises(FailedValidation, match="--despite"):
         export_run(failed_run, tmp_path / "refused.lineshape")
     done = lineshape("export", failed_run.folder, "-o", tmp_path / "refused.lineshape")
     assert (done.returncode, (tmp_path / "refused.lineshape").exists()) == (FAILED, False)
-    out = tmp_path / "despite.lineshape"
-    export_run(failed_run, out, despite="a demonstration of a poor model")
-    bundle = open_bundle(out)
+    bundle = open_bundle(answered)
     record = msgspec.json.decode(bundle.read("provenance.json"))
     assert record["despite"] == "a demonstration of a poor model"
     assert record["validation"]["metrics"].keys() >= {"MMD", "near copies"}
     assert verdict_of(bundle).verdict == "fail"  # type: ignore[union-attr]
-    assert DataPlane([Model.open(out)]).ready()
+    assert DataPlane([Model.open(answered)]).ready()
 
 
-def test_serve_refuses_a_failed_bundle_that_nobody_answers_for(failed_run: Run, tmp_path: Path) -> None:
-    out = tmp_path / "blank.lineshape"
+def test_serve_refuses_a_failed_bundle_that_nobody_answers_for(failed_run: Run, answered: Path, tmp_path: Path) -> None:
     with pytest.raises(FailedValidation):
-        export_run(failed_run, out, despite="   ")
-    export_run(failed_run, out, despite="words")
-    unanswered = _without_words(out, tmp_path / "unanswered.lineshape")
-    done = lineshape("serve", unanswered)
+        export_run(failed_run, tmp_path / "blank.lineshape", despite="   ")
+    unanswered = _without_words(answered, tmp_path / "unanswered.lineshape")
+    done = services.lineshape(tmp_path, "serve", unanswered)
     assert done.returncode == FAILED
     assert "failed validation" in done.stderr
 

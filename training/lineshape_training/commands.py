@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import msgspec
 import typer
 
-from lineshape_training.transfer.commands import transfer, transfer_ablation
+from lineshape_training.transfer.commands import References, transfer, transfer_ablation
 from lineshape_training.transfer_studies.commands import transfer_cost, transfer_studies
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def fit(
         str, typer.Option(help="An npz, CSV or Parquet file, a data set of the catalogue, or 'embedded' (minerals).")
     ],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    references: References = None,
     size: Size = "cpu",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Of each machine, sharing the batch; start with torchrun.")] = 1,
@@ -84,7 +85,7 @@ def fit(
 
     if device not in ("auto", "cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
         raise UsageError(f"--device {device}: choose auto, cpu or, where torch sees a GPU, cuda")
-    table = loading.load_table(data, plan, seed)
+    table = loading.load_table(data, plan, seed, references)
     if hold_out:
         table = table.rows(splits.hold_out(table.group, table.label, hold_out, seed)[0])
     torch.set_num_threads(threads)  # two threads wait for each other wherever something else runs beside them
@@ -93,11 +94,13 @@ def fit(
     fabric = Fabric(accelerator=device, devices=devices, num_nodes=nodes, strategy=strategy,
                     precision=plan.fit.precision)  # fmt: skip
     fabric.launch()
+    read = [data, *([references] if references else [])]
     total, quiet = fitting.total_steps(plan), fabric.global_rank > 0
     with tqdm(total=total, desc=plan.name, unit="step", file=sys.stderr, disable=quiet) as bar:
         try:
-            run = fitting.fit(plan, table, out, data=Path(data).name, data_sha256=loading.fingerprint(data), seed=seed,
-                              fabric=fabric, resume=resume, progress=bar.update)  # fmt: skip
+            run = fitting.fit(plan, table, out, data=" with ".join(Path(one).name for one in read),
+                              data_sha256=loading.fingerprint(*read), seed=seed, fabric=fabric, resume=resume,
+                              progress=bar.update)  # fmt: skip
         except KeyboardInterrupt:
             bar.close()
             typer.echo(f"lineshape: {out}: interrupted; the same command with --resume goes on", err=True)

@@ -1,7 +1,7 @@
-"""Conformalised quantile regression (Romano, Patterson and Candes, NeurIPS 2019), with groups as the units.
+"""Split conformal prediction with a scale of its own for each point, and with groups as the units.
 
-A quantile head promises an interval; spectra of groups it has not seen tell by how much it must be widened so that the
-promise holds for the next group.
+A model says how far the truth may lie off, up to a factor; spectra of groups it has not seen tell the factor, so that
+the promise holds for the next group (Lei et al., JASA 113 (2018) 1094, section 5.2).
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from lineshape_training.spectra import Names
 Floats = NDArray[np.float32]
 
 
-def widening(lower: Floats, upper: Floats, measured: Floats, mask: Floats, group: Names, level: float) -> float:
-    """How much to add on either side of an interval so that it covers `level` of the points of a new group.
+def stretch(off: Floats, mask: Floats, group: Names, level: float) -> float:
+    """By how much an interval must be stretched so that it covers `level` of the points of a new group.
 
     Parameters
     ----------
-    lower, upper, measured, mask : float32 [n, L]
-        Interval and truth for spectra of groups that the network has not seen.
+    off : float32 [n, L]
+        How far the truth lies from the answer, in units of the interval's own scale on that side, for spectra of groups
+        that the network has not seen.
+    mask : float32 [n, L]
+        1 where the truth was measured.
     group : str [n]
         Every group has the same weight, spread over its measured points.
     level : float
@@ -29,16 +32,16 @@ def widening(lower: Floats, upper: Floats, measured: Floats, mask: Floats, group
     Returns
     -------
     float
-        The level's quantile of max(lower - y, y - upper), with the finite-sample correction (1 + 1/groups); below 0
-        where the interval was too wide. With fewer than level / (1 - level) groups no finite number keeps the promise;
-        the largest excess seen is returned.
+        The level's quantile of `off`, with the finite-sample correction (1 + 1/groups); never below 0. With fewer than
+        level / (1 - level) groups no finite number keeps the promise; the largest seen is returned.
     """
     names, of = np.unique(group, return_inverse=True)
     points = np.bincount(of, weights=mask.sum(axis=1), minlength=len(names))
     seen = mask > 0
-    excess = np.maximum(lower - measured, measured - upper)[seen]
+    beyond = off[seen]
     weight = np.broadcast_to(1.0 / points[of][:, None], mask.shape)[seen]
-    order = np.argsort(excess)
+    order = np.argsort(beyond)
     covered = np.cumsum(weight[order]) / weight.sum()
     corrected = min(level * (1 + 1 / len(names)), 1.0)
-    return float(excess[order][min(np.searchsorted(covered, corrected), len(order) - 1)])
+    place = min(int(np.searchsorted(covered, corrected)), len(order) - 1)
+    return max(float(beyond[order[place]]), 0.0)

@@ -1,17 +1,20 @@
 """Familiarity: how much a spectrum looks like those a model was fitted on, in operations that stand in a graph.
 
 Two distances are taken of a spectrum's features: within the leading principal components of the fitting spectra
-(Mahalanobis'), and outside of them. Each is put on the scale of groups that were held out, and the worse one counts.
-Familiarity is the share of held-out groups for which it is worse: about uniform between 0 and 1 for new groups of the
-same population, near 1 for spectra like those of the fit, 0 for anything unlike them. A flat line lies close to the
-mean of everything and is like nothing: less structure than any held-out spectrum has, or more, also leads to 0.
+(Mahalanobis'), and outside of them. Each is put on the scale of groups that were held out, and the worse one counts. A
+network that was taught classes of materials also says how unsure it is of the class: its doubt.
+
+Familiarity is the share of held-out groups with more doubt (or, without classes, a larger distance): about uniform
+between 0 and 1 for new groups of the same population, near 1 for spectra like those of the fit. Beyond the distance of
+nearly all held-out groups it falls to 0, whatever the network believes. A flat line lies close to the mean of
+everything and is like nothing: less structure than any held-out spectrum has, or more, counts as distance.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from lineshape_training.spectra import Names
@@ -20,6 +23,7 @@ from lineshape_training.splits import group_folds
 FOLDS = 5
 LEVELS = torch.linspace(0, 1, 21)  # of the held-out groups' distribution; straight lines between them
 TINY = 1e-9
+WITHIN = 0.95  # share of the held-out groups whose distance is still near enough
 STEEP = 10.0  # a step beyond the structure of every held-out spectrum weighs like ten of distance
 
 
@@ -41,6 +45,8 @@ class Familiarity(nn.Module):
     spread: Tensor
     quantiles: Tensor
     structured: Tensor
+    limit: Tensor
+    doubting: Tensor
 
     def __init__(self, size: int, components: int) -> None:
         super().__init__()
@@ -51,14 +57,28 @@ class Familiarity(nn.Module):
         self.register_buffer("spread", torch.ones(3))
         self.register_buffer("quantiles", LEVELS.clone())
         self.register_buffer("structured", torch.zeros(2))
+        self.register_buffer("limit", torch.zeros(1))
+        self.register_buffer("doubting", torch.zeros(1))
 
-    def forward(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 1"]:
-        """1 well inside, 0 unlike anything."""
+    def forward(self, features: Float[Tensor, "n F"], doubt: Float[Tensor, "n 1"]) -> Float[Tensor, "n 1"]:
+        """1 well inside, 0 unlike anything.
+
+        Parameters
+        ----------
+        features : float32 [n, F]
+        doubt : float32 [n, 1]
+            How unsure a network is of what it sees; 0 where it cannot say.
+        """
         low, high = self.quantiles[:-1], self.quantiles[1:]
-        passed = ((self.strangeness(features) - low) / (high - low)).clamp(0, 1)
-        return 1 - passed.mean(1, keepdim=True)
+        distance = self.distance(features)
+        passed = ((self._strangeness(distance, doubt) - low) / (high - low)).clamp(0, 1)
+        return (1 - passed.mean(1, keepdim=True)) * (1 + self.limit - distance).clamp(0, 1)
 
-    def strangeness(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 1"]:
+    def _strangeness(self, distance: Tensor, doubt: Tensor) -> Tensor:
+        """Doubt where there is any to go by, else the distance."""
+        return self.doubting * doubt + (1 - self.doubting) * distance
+
+    def distance(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 1"]:
         """The worse of the two distances, in spreads of the held-out groups, and what the structure adds."""
         asked = self._asked(features)
         distances = ((asked - self.middle) / self.spread)[:, :2].amax(1, keepdim=True)
@@ -76,8 +96,19 @@ class Familiarity(nn.Module):
         return torch.log(torch.cat([inside, outside, structure], dim=1) + TINY)
 
     @torch.no_grad()
-    def calibrate(self, features: Float[Tensor, "n F"], group: Names, seed: int = 0) -> None:
-        """Take the fitting spectra's components, and the scale of groups that were left out of them."""
+    def calibrate(self, features: Float[Tensor, "n F"], group: Names, doubt: Float[Tensor, "m 1"],
+                  of: Shaped[np.ndarray, " m"], seed: int = 0) -> None:  # fmt: skip
+        """Take the fitting spectra's components, and the scale of groups that were left out of them.
+
+        Parameters
+        ----------
+        features : float32 [n, F]
+        group : str [n]
+        doubt : float32 [m, 1]
+            Of networks that have not seen these groups.
+        of : str [m]
+            Their groups.
+        """
         asked, rows = [], []
         for fitting, held in group_folds(group, min(FOLDS, len(np.unique(group))), seed):
             self._span(features[fitting])
@@ -89,8 +120,11 @@ class Familiarity(nn.Module):
         self.middle.copy_(middle)
         self.spread.copy_((high - low).clamp(min=1e-3))
         self.structured.copy_(torch.stack(answers[:, 2].aminmax()))
-        strange = ((answers - self.middle) / self.spread)[:, :2].amax(1)
-        rising = _quantiles(strange[:, None], weights, LEVELS)[:, 0]
+        distance = ((answers - self.middle) / self.spread)[:, :2].amax(1, keepdim=True)
+        self.limit.copy_(_quantiles(distance, weights, torch.tensor([WITHIN]))[:, 0])
+        self.doubting.fill_(float(doubt.max() > 0))
+        asking, say = (doubt, _per_group(of)) if self.doubting else (distance, weights)
+        rising = _quantiles(asking, say, LEVELS)[:, 0]
         self.quantiles.copy_(rising + TINY * 1e3 * torch.arange(len(LEVELS)))  # ties must not divide by 0
 
     def _span(self, features: Float[Tensor, "n F"]) -> None:

@@ -46,6 +46,14 @@ class Trainable(nn.Module):
 
     turns: tuple[Turn, ...] = (Turn(),)
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.references: Tensors = {}  # what is learned beside the table's rows, prepared; {} where there is nothing
+
+    def prepare(self, tensors: Tensors) -> Tensors:
+        """What the loss and the score need of a table's tensors, or of the references', computed once."""
+        return tensors
+
     def begin(self, tensors: Tensors) -> None:
         """Set what follows from the spectra of the fit without descent (a mean, a scale), before the first step."""
 
@@ -60,6 +68,9 @@ class Trainable(nn.Module):
     def loss(self, batch: Tensors, turn: str, done: Float[Tensor, ""]) -> Tensors:
         """Named terms of the loss, weighted; their sum is minimised. `done` is the share of the steps made."""
         raise NotImplementedError
+
+    def settle(self, tensors: Tensors) -> None:
+        """Set what follows from fitted weights and the spectra of the fit without descent, before a score."""
 
     @torch.no_grad()
     def score(self, held_out: Tensors) -> float:
@@ -132,6 +143,10 @@ class Family(ABC, Generic[N, C]):
     @abstractmethod
     def tensors(self, table: Table, conditions: Conditions) -> Tensors:
         """What a fit needs of a table; it goes to the device once."""
+
+    def references(self, table: Table, conditions: Conditions) -> Tensors:
+        """What is learned beside the table's own rows, if there is anything; it goes to the device once."""
+        return {}
 
     @abstractmethod
     def network(self, recipe: Recipe, conditions: Conditions) -> N:

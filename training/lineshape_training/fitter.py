@@ -11,7 +11,7 @@ import io
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -46,24 +46,27 @@ class Job:
     fabric: Fabric
     seed: int
     progress: Progress
+    references: Callable[[Rows], Tensors] = field(default=lambda rows: {}, kw_only=True)  # learned beside these rows
 
     def fit(self, part: Path, network: int, rows: Rows, held: Rows | None, steps: int) -> list[float]:
         """Fit one network to `rows`, scoring it on `held` at every evaluation; go on where a kill left it."""
         fitter = Fitter(self, part, network)
         fitter.load()
         self.progress(fitter.step)
-        fitting = {name: self.fabric.to_device(values[rows]) for name, values in self.tensors.items()}
+        fitter.refer(self.references(rows))
+        fitting = fitter.prepared(self._rows(rows))
         if fitter.step == 0:
             fitter.begin(fitting)
-        unseen = (
-            None if held is None else {n: self.fabric.to_device(values[held]) for n, values in self.tensors.items()}
-        )
+        unseen = None if held is None else fitter.prepared(self._rows(held))
         while fitter.step < steps and not fitter.stale:
             losses = fitter.advance(fitting)
             self.progress(1)
             if fitter.step % self.recipe.fit.evaluate_every == 0:
-                fitter.evaluate(losses, unseen)
+                fitter.evaluate(losses, fitting, unseen)
         return fitter.scores
+
+    def _rows(self, rows: Rows) -> Tensors:
+        return {name: values[rows] for name, values in self.tensors.items()}
 
     def network(self) -> Trainable:
         """Fresh weights."""
@@ -96,6 +99,21 @@ class Fitter:
         self.step, self.scores = 0, list[float]()
         self.done = torch.zeros((), device=job.fabric.device)
         self.seconds, self.started = 0.0, time.monotonic()
+
+    def prepared(self, tensors: Tensors) -> Tensors:
+        """What the network needs of the tensors, on its device."""
+        onto = {name: self.job.fabric.to_device(values) for name, values in tensors.items()}
+        return self._own.prepare(onto)
+
+    def refer(self, references: Tensors) -> None:
+        """Give the network, and its average, what is learned beside the table's rows."""
+        ready = self.prepared(references) if references else {}
+        for network in (self._own, cast(Trainable, self.average.module)):
+            network.references = ready
+
+    @property
+    def _own(self) -> Trainable:
+        return cast(Trainable, self.network.module)
 
     def begin(self, tensors: Tensors) -> None:
         """Set what follows from the spectra without descent, in the network and in its average."""
@@ -150,7 +168,7 @@ class Fitter:
         optimizer.step()
         return losses
 
-    def evaluate(self, losses: Tensors, held_out: Tensors | None) -> None:
+    def evaluate(self, losses: Tensors, fitted: Tensors, held_out: Tensors | None) -> None:
         """Score the averaged weights on held-out groups, keep them, and save where the fit stands.
 
         Raises
@@ -163,6 +181,7 @@ class Fitter:
             raise FitError(f"{self.part}: the {', '.join(wrong)} loss is not finite after {self.step} steps; lower "
                            "learning_rate in the recipe, or look for outliers in the data")  # fmt: skip
         network = cast(Trainable, self.average.module.eval())
+        network.settle(fitted)
         if held_out is not None:
             self._judge(network.score(held_out))
         if self.job.fabric.global_rank == 0:

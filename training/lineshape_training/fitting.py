@@ -74,7 +74,8 @@ def fit(recipe: Recipe, table: Table, out: Path, *, data: str, data_sha256: str,
     if run.ended:
         return run
     folds = group_folds(table.group, recipe.fit.folds, seed)[: recipe.fit.holdouts]
-    job = Job(recipe, conditions, family.tensors(table, conditions), fabric, seed, progress)
+    job = Job(recipe, conditions, family.tensors(table, conditions), fabric, seed, progress,
+              references=lambda rows: family.references(table.rows(rows), conditions))  # fmt: skip
     job, trials = searched(job, run, *folds[0])
     parts = [run.part(f"fold-{k}") for k in range(len(folds))]
     scores = [job.fit(part, k, *folds[k], recipe.fit.steps) for k, part in enumerate(parts)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,18 +22,19 @@ from lineshape.spectrum import Spectrum
 from lineshape_training.datasets.catalogue import DataSet, find_dataset
 from lineshape_training.datasets.checks import in_large_classes, united
 from lineshape_training.datasets.columns import Columns
-from lineshape_training.datasets.layout import Layout, axis_name, to_table, unit_of
+from lineshape_training.datasets.layout import Layout, axis_name, first, to_table, unit_of
 from lineshape_training.family import Table
 from lineshape_training.minerals import mineral_pairs, mineral_spectra
+from lineshape_training.minerals.formulas import constituents
 from lineshape_training.recipe import Recipe
-from lineshape_training.spectra import PairTable, SpectraTable
+from lineshape_training.spectra import Names, PairTable, SpectraTable
 
 LASERS = ("laser_nm", "laser")  # columns that say with which laser each source spectrum was taken
 EMBEDDED = "embedded"  # stands for the simulated mineral library in the place of a file
 SPECIMENS = 6  # of each simulated mineral
 
 
-def load_table(data: str, recipe: Recipe, seed: int = 0) -> Table:
+def load_table(data: str, recipe: Recipe, seed: int = 0, references: str | None = None) -> Table:
     """The spectra that a recipe asks for, on its grids.
 
     Groups that hold the same spectrum bit for bit on these grids are one group in the table.
@@ -45,6 +47,8 @@ def load_table(data: str, recipe: Recipe, seed: int = 0) -> Table:
     recipe : Recipe
     seed : int
         Of the simulation.
+    references : str, optional
+        A file or data set of unpaired source spectra, for a recipe that has [references].
 
     Raises
     ------
@@ -57,23 +61,51 @@ def load_table(data: str, recipe: Recipe, seed: int = 0) -> Table:
     """
     table = _simulated(recipe, seed) if data == EMBEDDED else _read(data, recipe)
     gridded = _on_grids(table, recipe, data)
+    if references:
+        gridded = _beside(gridded, references, recipe)
     if isinstance(gridded, SpectraTable):
         gridded = in_large_classes(gridded, recipe.data.class_size, data)
     return _in_united_groups(gridded)
 
 
-def fingerprint(data: str) -> str:
-    """sha256 of the file or, one after the other, the files; or what stands for the embedded library."""
-    if data == EMBEDDED:
-        return data
-    dataset, folder = find_dataset(data)
+def _beside(table: Table, references: str, recipe: Recipe) -> PairTable:
+    """The pairs with the unpaired spectra that are learned from beside them."""
+    spec = recipe.references
+    if spec is None or not isinstance(table, PairTable):
+        raise UsageError(f"recipe {recipe.name} has no [references], so there is nothing to learn from {references}")
+    dataset, folder = find_dataset(references)
+    grid = recipe.axes["source"]
+    (columns,) = dataset.columns(folder)
+    unit = unit_of(axis_name(columns, grid.modality, dataset.files[0])) or grid.unit
+    layout = Layout(grid.modality, unit, (spec.group,), label=spec.label, analytes=spec.analytes,
+                    laser_nm=grid.laser_nm)  # fmt: skip
+    known = to_table(columns, layout, references)
+    if spec.formula:
+        formulas = first(columns, [spec.formula], references)
+        known = replace(known, analytes={**known.analytes, **constituents(formulas.tolist())})
+    known = _on_grid(known, grid, recipe, "source")
+    return replace(table, references=known.rows(_kept(recipe, references, known)))
+
+
+def fingerprint(*data: str) -> str:
+    """sha256 of the file or, one after the other, the files; or what stands for the embedded library alone."""
+    if data == (EMBEDDED,):
+        return EMBEDDED
     digest = hashlib.sha256()
-    for path in dataset.paths(folder):
-        try:
-            digest.update(path.read_bytes())
-        except OSError as error:
-            raise ReadError(f"{path}: cannot be read: {error.strerror or error}") from None
+    for one in data:
+        for path in _paths(one):
+            try:
+                digest.update(path.read_bytes())
+            except OSError as error:
+                raise ReadError(f"{path}: cannot be read: {error.strerror or error}") from None
     return digest.hexdigest()
+
+
+def _paths(data: str) -> list[Path]:
+    if data == EMBEDDED:
+        return []
+    dataset, folder = find_dataset(data)
+    return dataset.paths(folder)
 
 
 def _simulated(recipe: Recipe, seed: int) -> Table:
@@ -154,4 +186,13 @@ def _in_united_groups(table: Table) -> Table:
         return united(table)
     source = united(table.source)
     target = united(replace(table.target, group=source.group))
-    return PairTable(replace(source, group=target.group), target)
+    return PairTable(replace(source, group=target.group), target, _renamed(table, target.group))
+
+
+def _renamed(table: PairTable, group: Names) -> SpectraTable | None:
+    """The references, whose groups take the names that those of the pairs have taken."""
+    if table.references is None:
+        return None
+    now = dict(zip(table.group.tolist(), group.tolist(), strict=True))
+    renamed = np.array([now.get(name, name) for name in table.references.group.tolist()])
+    return replace(table.references, group=renamed)

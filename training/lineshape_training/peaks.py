@@ -5,11 +5,13 @@ Both work in grid points. The bank is the line-shape prior of the source modalit
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lineshape.peaks import find_peaks
 from lineshape_training.lineshapes import profile
 
 
@@ -107,6 +109,27 @@ class LineRenderer(nn.Module):
         flat = F.pad(pieces, (0, 0, 0, segments)).reshape(n, segments * width, self.hop)
         shifted = flat[:, : segments * (width - 1)].reshape(n, segments, width - 1, self.hop)
         return shifted.sum(1)[:, self.reach : self.reach + self.lines].reshape(n, -1)[:, : self.length]
+
+
+def anchored_lines(spectra: Float[Tensor, "n length"], render: LineRenderer) -> Float[Tensor, "n 3 lines"]:
+    """The peaks of measured spectra as a renderer would draw them; of several at one anchor the highest.
+
+    Returns
+    -------
+    float32 [n, 3, lines]
+        Place (in hops from the anchor), height (0 where there is no peak), and place of the FWHM between the
+        renderer's narrowest and widest line, on a logarithmic scale.
+    """
+    found = find_peaks(spectra.cpu().numpy())
+    order = np.argsort(found.height, kind="stable")
+    row, position, height, fwhm = (column[order] for column in (found.row, found.position, found.height, found.fwhm))
+    anchor = np.minimum(position // render.hop, render.lines - 1).astype(np.intp)
+    low, high = render.fwhm
+    lines = np.zeros((len(spectra), 3, render.lines), np.float32)
+    lines[row, 0, anchor] = (position - anchor * render.hop - (render.hop - 1) / 2) / render.hop
+    lines[row, 1, anchor] = height
+    lines[row, 2, anchor] = np.clip(np.log(np.maximum(fwhm, low) / low) / np.log(high / low), 0, 1)
+    return torch.from_numpy(lines).to(spectra.device)
 
 
 def hats(length: int, hop: int) -> Float[Tensor, "knots length"]:

@@ -67,6 +67,31 @@ class DataSpec(Struct, frozen=True, forbid_unknown_fields=True):
         return (self.group,) if isinstance(self.group, str) else self.group
 
 
+class ReferencesSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where in a file of unpaired spectra, of a transfer's source modality, it stands what they are made of.
+
+    Parameters
+    ----------
+    group : str
+        The column of the independent unit, with the names that the pairs' groups have.
+    label : str, optional
+        The class of the material.
+    formula : str, optional
+        A chemical formula, from which the elements and common groups of atoms are read.
+    analytes : strings
+        Columns with amounts of constituents, 0 to 1.
+    """
+
+    group: str
+    label: str | None = None
+    formula: str | None = None
+    analytes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not (self.label or self.formula or self.analytes):
+            raise ValueError("references need label, formula or analytes: what the spectra are made of")
+
+
 class FitSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """The numbers of the fitting loop.
 
@@ -145,6 +170,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     about: str
     minutes: float | None = None  # in the CPU size on 2 cores, in the GPU size on its GPU; None where not measured
     data: DataSpec
+    references: ReferencesSpec | None = None  # of unpaired spectra that a transfer learns from beside its pairs
     axes: dict[str, AxisSpec]  # "spectrum", and "source" for a transfer
     axis_half: dict[str, tuple[AxisStep, ...]] = {}
     intensity_half: dict[str, tuple[Step, ...]] = {}
@@ -158,6 +184,8 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             raise ValueError(f"[axes] must name {' and '.join(sorted(wanted))}; got {', '.join(self.axes)}")
         if unknown := (self.axis_half.keys() | self.intensity_half.keys()) - wanted:
             raise ValueError(f"preprocessing of {min(unknown)!r}, which is not one of {', '.join(sorted(wanted))}")
+        if self.references and not self.data.source:
+            raise ValueError("[references] are for a transfer, whose [data] names a source")
         numbers = {name for name, value in self.model.items() if isinstance(value, int | float)} | {RATE}
         if self.search and (unknown := self.search.parameters.keys() - numbers):
             raise ValueError(f"[search] names {min(unknown)!r}, which is no number of [model], nor {RATE}")

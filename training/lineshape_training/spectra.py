@@ -84,10 +84,19 @@ class SpectraTable:
 
 @dataclass(frozen=True, eq=False)
 class PairTable:
-    """Spectra of the same specimens in two modalities: row i of `source` belongs to row i of `target`."""
+    """Spectra of the same specimens in two modalities: row i of `source` belongs to row i of `target`.
+
+    Parameters
+    ----------
+    source, target : SpectraTable
+    references : SpectraTable, optional
+        Unpaired spectra of the source's modality, on its axis, whose composition is known: the class is the `label`,
+        the amounts of constituents (0 to 1) are the `analytes`.
+    """
 
     source: SpectraTable
     target: SpectraTable
+    references: SpectraTable | None = None
 
     def __post_init__(self) -> None:
         if not np.array_equal(self.source.identity, self.target.identity):
@@ -107,5 +116,9 @@ class PairTable:
         return None
 
     def rows(self, index: NDArray[np.intp]) -> PairTable:
-        """The pairs at `index`, in that order."""
-        return PairTable(self.source.rows(index), self.target.rows(index))
+        """The pairs at `index`, in that order, without the references of any group that a pair left out belongs to."""
+        left = np.setdiff1d(np.arange(len(self)), index)
+        known = self.references
+        if known is not None:
+            known = known.rows(np.flatnonzero(~np.isin(known.group, self.group[left])))
+        return PairTable(self.source.rows(index), self.target.rows(index), known)

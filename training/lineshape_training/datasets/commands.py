@@ -1,8 +1,9 @@
-"""The verbs of data sets: choose, and the options by which every verb names columns."""
+"""The verbs of data sets: choose, join, and the options by which every verb names columns."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import msgspec
@@ -77,3 +78,24 @@ def choose(
     for one in choice.classes:
         typer.echo(f"{one.label or 'all spectra':<20} {one.spectra:>6} spectra {one.groups:>6} independent groups")
     typer.echo(f"recommended: {choice.families[0]} (then {', '.join(choice.families[1:])}): {choice.reason}")
+
+
+def join(
+    first: Annotated[Path, typer.Argument(help="An npz, CSV or Parquet file; its columns go before the other's.")],
+    second: Annotated[Path, typer.Argument(help="The same specimens, measured in another way.")],
+    by: Annotated[str, typer.Option(help="The column of both that names the specimen.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The npz file to write.")],
+) -> None:
+    """Make one file of pairs of two files of the same specimens, measured in different modalities."""
+    import io
+
+    import numpy as np
+
+    from lineshape.files import write_atomically
+    from lineshape_training.datasets import joining
+
+    pairs = joining.join(first, second, by)
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **pairs)
+    write_atomically(out, content.getvalue())
+    typer.echo(f"{out}: {len(pairs[by])} specimens of both files")

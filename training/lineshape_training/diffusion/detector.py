@@ -110,9 +110,18 @@ class Detector(nn.Module):
 def _slopes(values: Float[Tensor, "n L"], powers: Float[Tensor, "n L p"]) -> Float[Tensor, " p"]:
     """Coefficients of the powers in the least squares fit to the values, beside a constant."""
     rows = torch.cat([torch.ones_like(powers[:, :, :1]), powers], dim=2).flatten(0, 1).double()
-    solution = torch.linalg.lstsq(rows.T @ rows, rows.T @ values.flatten().double()[:, None]).solution
-    slopes: Tensor = solution[1:, 0].float()
+    slopes: Tensor = _least_squares(rows.T @ rows, rows.T @ values.flatten().double())[1:].float()
     return slopes
+
+
+def _least_squares(rows: Float[Tensor, "n p"], values: Float[Tensor, " n"]) -> Float[Tensor, " p"]:
+    """The smallest coefficients with the smallest error; the same ones every time.
+
+    `torch.linalg.lstsq` leaves the order in which it takes the columns to what was in memory before (pytorch#187411):
+    the last digits differed, and with them the weights of two fits that ought to be one.
+    """
+    coefficients: Tensor = torch.linalg.pinv(rows) @ values
+    return coefficients
 
 
 def _powers(spectra: Float[Tensor, "n L"]) -> tuple[Float[Tensor, " f"], Float[Tensor, " f"]]:
@@ -123,8 +132,8 @@ def _powers(spectra: Float[Tensor, "n L"]) -> tuple[Float[Tensor, " f"], Float[T
     place = torch.linspace(0, 1, len(power), device=power.device)
     upper = place >= 0.5
     line = torch.stack([torch.ones_like(place), place], dim=1)
-    slope = torch.linalg.lstsq(line[upper], power[upper].log()[:, None]).solution
-    share = torch.sqrt((1 - torch.exp(line @ slope)[:, 0] / power).clamp(0, 1))
+    slope = _least_squares(line[upper], power[upper].log())
+    share = torch.sqrt((1 - torch.exp(line @ slope) / power).clamp(0, 1))
     return power, torch.where(upper, share * 2 * (1 - place), share)  # nothing passes at the highest frequency
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import msgspec
 import numpy as np
 from jaxtyping import Float64
 
+from lineshape_training.families import family_of
 from lineshape_training.recipe import Recipe
 from lineshape_training.results import Interval, bootstrapped
 from lineshape_training.spectra import PairTable
@@ -48,8 +50,19 @@ def numbers(recipe: Recipe, table: PairTable, **changed: Any) -> Plan:  # noqa: 
     return msgspec.structs.replace(recipe, model={**recipe.model, **changed}), table
 
 
+def unaided(recipe: Recipe, table: PairTable) -> Plan:
+    """The recipe on the pairs alone."""
+    return recipe, table if table.references is None else dataclasses.replace(table, references=None)
+
+
 LEVERS: Mapping[str, Lever] = {
-    "augmentation of the source": partial(numbers, shift=0, scale=0.0),
+    "references of known composition": unaided,
+    "memory of the materials": partial(numbers, shares=(1.0,)),
+    "decoder beside the memory": partial(numbers, shares=(0.0,)),
+    "lines of the target's shape, no flow from the source": partial(numbers, decoder="flow"),
+    "errors of the lines": partial(numbers, peaks=0.0),
+    "augmentation of the source": partial(numbers, shift=0, scale=0.0, noise=0.0),
+    "broadened answers": partial(numbers, broadening=0.0),
 }
 
 
@@ -61,15 +74,17 @@ def ablation(recipe: Recipe, table: PairTable, levers: Mapping[str, Lever], repe
     Returns
     -------
     dict of str to Line
-        `WHOLE` first, with a gain of 0, then by lever.
+        `WHOLE` first, with a gain of 0, then each lever that this recipe pulls.
     """
-    plans = {WHOLE: (recipe, table), **{name: off(recipe, table) for name, off in levers.items()}}
+    whole = recipe, table
+    without = {name: off(*whole) for name, off in levers.items()}
+    plans = {WHOLE: whole, **{name: plan for name, plan in without.items() if _differs(plan, whole)}}
     found = {
         name: _measured(*plan, repeats, work, jobs, progress, seed, number) for name, plan in plans.items()
     }  # fmt: skip
-    whole = found[WHOLE][0]
+    best = found[WHOLE][0]
     return {
-        name: Line(_mean(values, table), _mean(whole - values, table), round(seconds, 1))
+        name: Line(_mean(values, table), _mean(best - values, table), round(seconds, 1))
         for name, (values, seconds) in found.items()
     }
 
@@ -81,6 +96,12 @@ def as_text(found: Mapping[str, Line]) -> str:
         f"{name:<{wide}}  {_said(line.pearson_mean, '.3f')}  gain {_said(line.gain, '+.3f')}  {line.fit_seconds:.0f} s"
         for name, line in found.items()
     )
+
+
+def _differs(one: Plan, other: Plan) -> bool:
+    """Whether they are fitted differently."""
+    numbers = [family_of(recipe.family).config(recipe) for recipe, _ in (one, other)]
+    return numbers[0] != numbers[1] or one[1] is not other[1]
 
 
 def _measured(recipe: Recipe, table: PairTable, repeats: int, work: Path, jobs: int, progress: Callable[[int], object],

@@ -110,8 +110,7 @@ def answers(recipe: Recipe, table: PairTable, protocol: Protocol, repeat: int, w
     """
     splits = folds(table, protocol, repeat, seed, number)
     cells = [
-        _cell(recipe, table, *split, seed + repeat, work, f"{protocol}-{repeat}-{fold}")
-        for fold, split in enumerate(splits)
+        cell_of(recipe, table, *split, seed + repeat, work, f"{repeat}-{fold}") for fold, split in enumerate(splits)
     ]
     missing = [cell for cell in cells if not cell.path.exists()]
     progress(len(cells) - len(missing))
@@ -137,7 +136,8 @@ def truth(recipe: Recipe, table: PairTable) -> Float32[np.ndarray, "n L"]:
     return spectra
 
 
-def _cell(recipe: Recipe, table: PairTable, known: Rows, asked: Rows, seed: int, work: Path, name: str) -> Cell:
+def cell_of(recipe: Recipe, table: PairTable, known: Rows, asked: Rows, seed: int, work: Path, name: str) -> Cell:
+    """The cell of a fold, in a file whose name begins with `name`."""
     fitted, held = table.rows(known), table.rows(asked).source
     return Cell(recipe, fitted, held, seed, work / f"{name}-{_key(recipe, fitted, held, seed)}.npz")
 

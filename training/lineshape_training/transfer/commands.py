@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Asked = Annotated[str, typer.Argument(help="The name of a transfer recipe, or a TOML file.")]
 Data = Annotated[str, typer.Option(help="An npz file of pairs, or 'embedded'.")]
+References = Annotated[
+    str | None, typer.Option(help="Unpaired spectra of known composition, for a recipe that learns from them.")
+]
 Repeats = Annotated[int, typer.Option(min=1, help="Each splits and fits anew.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes, each on one thread.")]
 Work = Annotated[Path, typer.Option(help="Folder of the folds' fits and answers; those that are there are kept.")]
@@ -27,6 +30,7 @@ def transfer(
     recipe: Asked,
     data: Data,
     protocol: Annotated[list[str], typer.Option(help="random, id or mineral; may be given several times.")],
+    references: References = None,
     repeats: Repeats = 1,
     jobs: Jobs = 1,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Results file to add to.")] = None,
@@ -45,7 +49,7 @@ def transfer(
 
     if wrong := [name for name in protocol if name not in PROTOCOLS]:
         raise UsageError(f"--protocol {wrong[0]}: choose {', '.join(PROTOCOLS)}")
-    plan, table, direction = _asked(recipe, data, seed)
+    plan, table, direction = asked(recipe, data, references, seed)
     shown: dict[str, Answers] = {}
     with tqdm(total=len(protocol) * repeats * folds, desc=direction, unit="fold", file=sys.stderr) as bar:
         for name in (known for known in PROTOCOLS if known in protocol):
@@ -62,6 +66,7 @@ def transfer(
 def transfer_ablation(
     recipe: Asked,
     data: Data,
+    references: References = None,
     lever: Annotated[list[str] | None, typer.Option(help="To be turned off; by default each in turn.")] = None,
     repeats: Repeats = 1,
     jobs: Jobs = 1,
@@ -80,7 +85,7 @@ def transfer_ablation(
     if wrong := [name for name in lever or () if name not in ablation.LEVERS]:
         raise UsageError(f"--lever {wrong[0]!r}: choose {', '.join(map(repr, ablation.LEVERS))}")
     levers = {name: off for name, off in ablation.LEVERS.items() if not lever or name in lever}
-    plan, table, direction = _asked(recipe, data, seed)
+    plan, table, direction = asked(recipe, data, references, seed)
     with tqdm(total=(len(levers) + 1) * repeats * folds, desc=direction, unit="fold", file=sys.stderr) as bar:
         found = ablation.ablation(plan, table, levers, repeats, work / direction, jobs, bar.update, seed, folds)
     typer.echo(ablation.as_text(found))
@@ -88,7 +93,7 @@ def transfer_ablation(
         results.record(out, direction, "ablation", found)
 
 
-def _asked(recipe: str, data: str, seed: int) -> tuple[Recipe, PairTable, str]:
+def asked(recipe: str, data: str, references: str | None, seed: int) -> tuple[Recipe, PairTable, str]:
     """The recipe, its pairs, and the direction by its modalities."""
     from lineshape.errors import UsageError
     from lineshape_training.loading import load_table
@@ -96,7 +101,7 @@ def _asked(recipe: str, data: str, seed: int) -> tuple[Recipe, PairTable, str]:
     from lineshape_training.spectra import PairTable
 
     plan = load(recipe)
-    table = load_table(data, plan, seed)
+    table = load_table(data, plan, seed, references)
     if not isinstance(table, PairTable):
         raise UsageError(f"recipe {plan.name} draws spectra; this bench takes a transfer recipe")
     return plan, table, f"{plan.axes['source'].modality}-{plan.axes['spectrum'].modality}"

@@ -20,10 +20,11 @@ FOLDS = 10
 
 
 def units(table: PairTable, protocol: Protocol) -> Names:
-    """What a protocol keeps on one side of a split, for each pair."""
-    if protocol == "random":
-        return np.arange(len(table)).astype(str)
-    return table.source.identity if protocol == "id" else table.group
+    """What a protocol keeps on one side of a split, for each pair; pairs that all have their own id are split alike."""
+    if protocol == "mineral":
+        return table.group
+    identity, pairs = table.source.identity, np.arange(len(table)).astype(str)
+    return pairs if protocol == "random" or len(np.unique(identity)) == len(table) else identity
 
 
 def folds(

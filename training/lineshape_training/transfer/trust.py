@@ -10,7 +10,7 @@ from jaxtyping import Float32, Float64
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from lineshape_training.conformal import widening
+from lineshape_training.conformal import stretch
 from lineshape_training.results import Interval, bootstrapped
 from lineshape_training.spectra import Names
 from lineshape_training.transfer.cells import Answers
@@ -82,8 +82,8 @@ def constant_band(answers: Answers, truth: Spectra, mask: Spectra, group: Names)
     half = np.zeros((len(truth), 1), np.float32)
     for fold in np.unique(answers.fold):
         held = answers.fold == fold
-        spectrum = answers.spectrum[~held]
-        half[held] = widening(spectrum, spectrum, truth[~held], mask[~held], group[~held], LEVEL)
+        off = np.abs(truth - answers.spectrum)[~held]
+        half[held] = stretch(off, mask[~held], group[~held], LEVEL)
     return (answers.spectrum - half).clip(0, 1), (answers.spectrum + half).clip(0, 1)
 
 

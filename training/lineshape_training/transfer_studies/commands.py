@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lineshape_training.transfer.commands import WORK, Asked, Data, Folds, Jobs, Seed, Work
+from lineshape_training.transfer.commands import WORK, Asked, Data, Folds, Jobs, References, Seed, Work, asked
 
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="Results file to add to.")]
 
@@ -20,6 +20,7 @@ def transfer_studies(
     labels: Annotated[
         Path | None, typer.Option(help="An npz file with `mineral` and its chemical `family`; by default no families.")
     ] = None,
+    references: References = None,
     jobs: Jobs = 1,
     out: Out = None,
     work: Work = WORK,
@@ -31,9 +32,6 @@ def transfer_studies(
 
     from lineshape.errors import UsageError
     from lineshape_training import results
-    from lineshape_training.loading import load_table
-    from lineshape_training.recipe import load
-    from lineshape_training.spectra import PairTable
     from lineshape_training.transfer.cells import answers
     from lineshape_training.transfer.protocols import PROTOCOLS
     from lineshape_training.transfer_studies.classification import families
@@ -44,11 +42,7 @@ def transfer_studies(
     if held is None:
         raise UsageError(f"--protocol {protocol}: choose {', '.join(PROTOCOLS)}")
     family = families(labels) if labels else {}  # before any fit: a wrong file is said at once
-    plan = load(recipe)
-    table = load_table(data, plan, seed)
-    if not isinstance(table, PairTable):
-        raise UsageError(f"recipe {plan.name} draws spectra; this bench takes a transfer recipe")
-    direction = f"{plan.axes['source'].modality}-{plan.axes['spectrum'].modality}"
+    plan, table, direction = asked(recipe, data, references, seed)
     work = work / direction
     with tqdm(total=folds, desc=direction, unit="fold", file=sys.stderr) as bar:
         found = answers(plan, table, held, 0, work, jobs, bar.update, seed, folds)

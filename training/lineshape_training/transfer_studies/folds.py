@@ -24,5 +24,5 @@ def networks(recipe: Recipe, table: PairTable, protocol: Protocol, work: Path, s
         If a fold's fit has not ended.
     """
     for fold, (known, asked) in enumerate(folds(table, protocol, 0, seed, number)):
-        cell = cells._cell(recipe, table, known, asked, seed, work, f"{protocol}-0-{fold}")
+        cell = cells.cell_of(recipe, table, known, asked, seed, work, f"0-{fold}")
         yield Run(cell.path.with_suffix(".fit")).network(), asked
