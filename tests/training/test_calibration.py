@@ -9,7 +9,7 @@ from lineshape import noise
 from lineshape_training.conformal import stretch
 from lineshape_training.familiarity import Familiarity
 from lineshape_training.lineshapes import profile
-from lineshape_training.peaks import LineRenderer, LineShapeBank, hats
+from lineshape_training.peaks import Knots, LineRenderer, LineShapeBank
 from lineshape_training.scores import pearson, rmse
 from lineshape_training.seeded import Normals
 
@@ -53,13 +53,18 @@ def spectra_like(n: int, seed: int) -> torch.Tensor:
     return drawn + 0.01 * torch.randn(n, 120, generator=generator)
 
 
-def test_familiarity_is_even_for_new_members_and_0_for_what_is_unlike() -> None:
+def test_familiarity_ranks_doubt_and_is_0_for_what_is_unlike_whatever_the_network_believes() -> None:
     network, groups = Familiarity(120, 16), np.arange(200).astype(str)
-    network.calibrate(spectra_like(200, 0), groups, torch.zeros(200, 1), groups)
+    doubt = torch.rand(200, 1, generator=torch.Generator().manual_seed(4))
+    network.calibrate(spectra_like(200, 0), groups, doubt, groups)
+    asked = torch.linspace(0.05, 0.95, 10)[:, None]
+    found = network(spectra_like(1, 0).expand(10, -1), asked)[:, 0]
+    # The doubt of held-out groups was uniform, so that the share with more of it is what is left of 1.
+    # 200 draws: the standard error of a share near 1/2 is .035; three of them.
+    assert float((found - (1 - asked[:, 0])).abs().max()) < 0.11
     new = network(spectra_like(400, 1), torch.zeros(400, 1))[:, 0]
-    # 400 uniform draws: the standard error of a share near .25 or .5 is .025; four of them.
-    for level in (0.25, 0.5, 0.75):
-        assert abs(float((new < level).float().mean()) - level) < 0.1
+    # The limit keeps 95 of 100 groups, and lets go over half a spread: few new members lose much.
+    assert float((new > 0.9).float().mean()) > 0.9
     unlike = {
         "nothing": torch.zeros(1, 120),
         "a constant": torch.full((1, 120), 0.7),
@@ -69,19 +74,6 @@ def test_familiarity_is_even_for_new_members_and_0_for_what_is_unlike() -> None:
     }
     for name, features in unlike.items():
         assert float(network(features, torch.zeros(len(features), 1)).max()) < 0.05, name
-
-
-def test_where_a_network_knows_classes_its_doubt_is_what_familiarity_ranks() -> None:
-    network, groups = Familiarity(120, 16), np.arange(200).astype(str)
-    doubt = torch.rand(200, 1, generator=torch.Generator().manual_seed(4))
-    network.calibrate(spectra_like(200, 0), groups, doubt, groups)
-    asked = torch.linspace(0.05, 0.95, 10)[:, None]
-    found = network(spectra_like(1, 0).expand(10, -1), asked)[:, 0]
-    # The doubt of held-out groups was uniform: the share with more of it is what is left of 1.
-    # 200 draws: the standard error of a share near 1/2 is .035; three of them.
-    assert float((found - (1 - asked[:, 0])).abs().max()) < 0.11
-    # What is unlike anything stays so, whatever the network believes.
-    assert float(network(torch.zeros(1, 120), torch.zeros(1, 1))) == 0
 
 
 def test_rendered_lines_stand_where_they_were_put() -> None:
@@ -121,10 +113,11 @@ def test_the_bank_is_a_convolution_with_lines_and_then_a_mean_over_cells() -> No
     torch.testing.assert_close(LineShapeBank(0.0, widths, 8)(spectra)[:, :, :25], whole, atol=1e-5, rtol=1e-5)
 
 
-def test_hats_interpolate() -> None:
-    knots = hats(33, 8)
-    torch.testing.assert_close(knots.sum(0), torch.ones(33))
-    torch.testing.assert_close(torch.arange(5.0) * 8 @ knots, torch.arange(33.0))
+def test_between_knots_are_straight_lines() -> None:
+    for length, count in ((33, 5), (31, 5), (34, 6), (1, 1)):
+        knots = Knots(length, 8)
+        assert knots.count == count
+        torch.testing.assert_close(knots(8 * torch.arange(float(count))[None])[0], torch.arange(float(length)))
 
 
 def test_scores_equal_numpy_over_the_measured_points() -> None:

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from lineshape.errors import UsageError
 from lineshape_training.commands import bench as command
+from lineshape_training.conformal import interval_score
 from lineshape_training.loading import load_table
 from lineshape_training.recipe import Recipe, text
 from lineshape_training.results import Interval, bootstrapped, record
@@ -177,7 +178,7 @@ def test_auc_is_that_of_scikit_learn(drawn: list[tuple[int, bool]]) -> None:
 def test_an_interval_score_pays_for_width_and_for_misses() -> None:
     truth, mask = np.full((1, 4), 0.5, np.float32), np.array([[1, 1, 1, 0]], np.float32)
     lower, upper = np.array([[0.4, 0.4, 0.6, 0]], np.float32), np.array([[0.6, 0.8, 0.8, 9]], np.float32)
-    score = trust.interval_score(lower, upper, truth, mask)
+    score = interval_score(lower, upper, truth, mask, 0.9)
     assert score[0] == pytest.approx((0.2 + 0.4 + 0.2 + 20 * 0.1) / 3, rel=1e-5)
 
 

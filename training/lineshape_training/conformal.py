@@ -7,6 +7,7 @@ the promise holds for the next group (Lei et al., JASA 113 (2018) 1094, section 
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lineshape_training.spectra import Names
@@ -45,3 +46,16 @@ def stretch(off: Floats, mask: Floats, group: Names, level: float) -> float:
     corrected = min(level * (1 + 1 / len(names)), 1.0)
     place = min(int(np.searchsorted(covered, corrected)), len(order) - 1)
     return max(float(beyond[order[place]]), 0.0)
+
+
+def interval_score(
+    lower: Floats, upper: Floats, truth: Floats, mask: Floats, level: float
+) -> Float64[np.ndarray, " n"]:
+    """Width of the interval, and 2 / (1 - level) times how far the truth lies outside; mean over measured points.
+
+    Gneiting and Raftery, JASA 102 (2007) 359, equation 43; smaller is better.
+    """
+    outside = np.maximum(lower - truth, 0) + np.maximum(truth - upper, 0)
+    score = (upper - lower) + 2 / (1 - level) * outside
+    mean: Float64[np.ndarray, " n"] = (score * mask).sum(axis=1, dtype=np.float64) / mask.sum(axis=1).clip(min=1)
+    return mean

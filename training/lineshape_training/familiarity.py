@@ -1,13 +1,13 @@
 """Familiarity: how much a spectrum looks like those a model was fitted on, in operations that stand in a graph.
 
-Two distances are taken of a spectrum's features: within the leading principal components of the fitting spectra
-(Mahalanobis'), and outside of them. Each is put on the scale of groups that were held out, and the worse one counts. A
-network that was taught classes of materials also says how unsure it is of the class: its doubt.
+A network says how unsure it is of what it sees: its doubt. Familiarity is the share of held-out groups with more doubt:
+about uniform between 0 and 1 for new groups of the same population, near 1 for spectra like those of the fit.
 
-Familiarity is the share of held-out groups with more doubt (or, without classes, a larger distance): about uniform
-between 0 and 1 for new groups of the same population, near 1 for spectra like those of the fit. Beyond the distance of
-nearly all held-out groups it falls to 0, whatever the network believes. A flat line lies close to the mean of
-everything and is like nothing: less structure than any held-out spectrum has, or more, counts as distance.
+Whatever the network believes, familiarity falls to 0 for what lies farther away than nearly all held-out groups. Two
+distances are taken of a spectrum's features: within the leading principal components of the fitting spectra
+(Mahalanobis'), and outside of them. Each is put on the scale of groups that were held out, and the worse one counts. A
+flat line lies close to the mean of everything and is like nothing: less structure than any held-out spectrum has, or
+more, counts as distance.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ FOLDS = 5
 LEVELS = torch.linspace(0, 1, 21)  # of the held-out groups' distribution; straight lines between them
 TINY = 1e-9
 WITHIN = 0.95  # share of the held-out groups whose distance is still near enough
+FADES = 0.5  # over this distance beyond the limit, in spreads of the held-out groups
 STEEP = 10.0  # a step beyond the structure of every held-out spectrum weighs like ten of distance
 
 
@@ -46,7 +47,6 @@ class Familiarity(nn.Module):
     quantiles: Tensor
     structured: Tensor
     limit: Tensor
-    doubting: Tensor
 
     def __init__(self, size: int, components: int) -> None:
         super().__init__()
@@ -58,25 +58,12 @@ class Familiarity(nn.Module):
         self.register_buffer("quantiles", LEVELS.clone())
         self.register_buffer("structured", torch.zeros(2))
         self.register_buffer("limit", torch.zeros(1))
-        self.register_buffer("doubting", torch.zeros(1))
 
     def forward(self, features: Float[Tensor, "n F"], doubt: Float[Tensor, "n 1"]) -> Float[Tensor, "n 1"]:
-        """1 well inside, 0 unlike anything.
-
-        Parameters
-        ----------
-        features : float32 [n, F]
-        doubt : float32 [n, 1]
-            How unsure a network is of what it sees; 0 where it cannot say.
-        """
+        """1 well inside, 0 unlike anything; `doubt` is how unsure a network is of what it sees."""
         low, high = self.quantiles[:-1], self.quantiles[1:]
-        distance = self.distance(features)
-        passed = ((self._strangeness(distance, doubt) - low) / (high - low)).clamp(0, 1)
-        return (1 - passed.mean(1, keepdim=True)) * (1 + self.limit - distance).clamp(0, 1)
-
-    def _strangeness(self, distance: Tensor, doubt: Tensor) -> Tensor:
-        """Doubt where there is any to go by, else the distance."""
-        return self.doubting * doubt + (1 - self.doubting) * distance
+        passed = ((doubt - low) / (high - low)).clamp(0, 1)
+        return (1 - passed.mean(1, keepdim=True)) * (1 - (self.distance(features) - self.limit) / FADES).clamp(0, 1)
 
     def distance(self, features: Float[Tensor, "n F"]) -> Float[Tensor, "n 1"]:
         """The worse of the two distances, in spreads of the held-out groups, and what the structure adds."""
@@ -122,9 +109,7 @@ class Familiarity(nn.Module):
         self.structured.copy_(torch.stack(answers[:, 2].aminmax()))
         distance = ((answers - self.middle) / self.spread)[:, :2].amax(1, keepdim=True)
         self.limit.copy_(_quantiles(distance, weights, torch.tensor([WITHIN]))[:, 0])
-        self.doubting.fill_(float(doubt.max() > 0))
-        asking, say = (doubt, _per_group(of)) if self.doubting else (distance, weights)
-        rising = _quantiles(asking, say, LEVELS)[:, 0]
+        rising = _quantiles(doubt, _per_group(of), LEVELS)[:, 0]
         self.quantiles.copy_(rising + TINY * 1e3 * torch.arange(len(LEVELS)))  # ties must not divide by 0
 
     def _span(self, features: Float[Tensor, "n F"]) -> None:

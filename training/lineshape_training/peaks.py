@@ -132,8 +132,29 @@ def anchored_lines(spectra: Float[Tensor, "n length"], render: LineRenderer) -> 
     return torch.from_numpy(lines).to(spectra.device)
 
 
+class Knots(nn.Module):
+    """Values at a knot every `hop` points, and straight lines between them.
+
+    Parameters
+    ----------
+    length : int
+        Points of a spectrum.
+    hop : int
+    """
+
+    def __init__(self, length: int, hop: int) -> None:
+        super().__init__()
+        self.length, self.hop, self.count = length, hop, 1 + -(-(length - 1) // hop)
+
+    def forward(self, values: Float[Tensor, "n knots"]) -> Float[Tensor, "n length"]:
+        """The value at each point."""
+        left, right = values[:, :-1, None], values[:, 1:, None]  # interpolate() would be exported as gathers
+        between = left + (right - left) * (torch.arange(self.hop, device=values.device) / self.hop)
+        return torch.cat([between.flatten(1), values[:, -1:]], dim=1)[:, : self.length]
+
+
 def hats(length: int, hop: int) -> Float[Tensor, "knots length"]:
-    """Linear interpolation from a knot every `hop` points to every point, as one matrix."""
-    knots = torch.arange(0, length + hop - 1, hop, dtype=torch.float32)
-    points = torch.arange(length, dtype=torch.float32)
-    return torch.clamp(1 - (points[None, :] - knots[:, None]).abs() / hop, min=0)
+    """`Knots` as one matrix, whose transpose gathers what lies around each knot."""
+    knots = Knots(length, hop)
+    matrix: Tensor = knots(torch.eye(knots.count))
+    return matrix

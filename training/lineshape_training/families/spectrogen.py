@@ -22,15 +22,14 @@ from torch import Tensor
 from lineshape.bundle import Task, TensorSpec
 from lineshape.errors import RecipeError
 from lineshape_training.conditions import Analyte, Conditions
-from lineshape_training.conformal import stretch
 from lineshape_training.contract import Contract
 from lineshape_training.family import CHANCE, Family, Rows, Table, Tensors
 from lineshape_training.preprocess import check_generated, restored, tensor_of
 from lineshape_training.recipe import Recipe
-from lineshape_training.scores import pearson
 from lineshape_training.spectra import Names, PairTable, SpectraTable
 from lineshape_training.spectrogen.config import LEVEL, SpectroGenConfig
-from lineshape_training.spectrogen.network import Answer, SpectroGenNetwork
+from lineshape_training.spectrogen.judging import Held, judge
+from lineshape_training.spectrogen.network import SpectroGenNetwork
 
 
 class SpectroGenContract(Contract):
@@ -110,22 +109,10 @@ class SpectroGen(Family[SpectroGenNetwork, SpectroGenConfig]):
         check_generated(recipe.intensity_half.get("spectrum", ()), f"recipe {recipe.name}, [intensity_half] spectrum")
         return SpectroGenNetwork(self.config(recipe), recipe, len(conditions.classes), len(conditions.analytes))
 
-    @torch.no_grad()
     def calibrate(self, network: SpectroGenNetwork, tensors: Tensors, group: Names,
                   folds: Sequence[tuple[SpectroGenNetwork, Rows]]) -> None:  # fmt: skip
-        """By what held-out materials ask for: the decoder's share, the interval, and what is familiar."""
-        known = network.prepare(tensors)
-        held = np.concatenate([rows for _, rows in folds])
-        truth, mask = known["target"][held], known["target_mask"][held]
-        network.share.fill_(max(network.config.shares, key=lambda share: _worth(share, known, folds)))
-        _share(network, folds)
-        answers = [fold.answer(known["source"][rows], known["source_mask"][rows]) for fold, rows in folds]
-        found = Answer(*(torch.cat(parts) for parts in zip(*answers, strict=True)))
-        of, error = group[held], truth - found.spectrum
-        off = torch.maximum((-error - found.below) / found.below_unsure, (error - found.above) / found.above_unsure)
-        network.stretch.fill_(stretch(off.numpy(), mask.numpy(), of, LEVEL))
-        features = network.reading.standardised(known["source"])
-        network.familiarity.calibrate(features, group, found.doubt, of)
+        """By what held-out materials ask for: whom to believe, the interval, and what is familiar."""
+        judge(network, Held.of(folds, network.prepare(tensors), group), group)
 
     def contract(self, network: SpectroGenNetwork, recipe: Recipe, task: Task | None = None) -> Contract:
         """The one pass that is exported."""
@@ -149,18 +136,3 @@ def _composition(known: SpectraTable, conditions: Conditions) -> Tensor:
     classes = [known.labels == name for name in conditions.classes]
     amounts = [known.analytes[analyte.name] for analyte in conditions.analytes]
     return torch.from_numpy(np.stack([*classes, *amounts], axis=1).astype(np.float32))
-
-
-def _share(network: SpectroGenNetwork, folds: Sequence[tuple[SpectroGenNetwork, Rows]]) -> None:
-    for fold, _ in folds:
-        fold.share.copy_(network.share)
-
-
-def _worth(share: float, known: Tensors, folds: Sequence[tuple[SpectroGenNetwork, Rows]]) -> float:
-    """Mean correlation on held-out materials when the decoder has this share."""
-    found = []
-    for fold, rows in folds:
-        fold.share.fill_(share)
-        spectrum = fold.answer(known["source"][rows], known["source_mask"][rows]).spectrum
-        found.append(pearson(spectrum, known["target"][rows], known["target_mask"][rows]))
-    return float(torch.cat(found).mean())

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lineshape_training.family import Tensors
-from lineshape_training.peaks import LineRenderer, anchored_lines, hats
+from lineshape_training.peaks import Knots, LineRenderer, anchored_lines
 from lineshape_training.scores import pearson
 from lineshape_training.spectrogen.config import SpectroGenConfig
 
@@ -46,15 +46,13 @@ class Lines(Decoder):
         Lorentzian fraction to start from.
     """
 
-    fine: Tensor
-
     def __init__(self, config: SpectroGenConfig, length: int, shape: float) -> None:
         super().__init__()
         self.config = config
         self.render = LineRenderer(length, config.hop, config.reach, config.target_width)
-        self.register_buffer("fine", hats(length, config.knot), persistent=False)
+        self.fine = Knots(length, config.knot)
         self.shape_logit = float(np.log(np.clip(shape, 0.02, 0.98) / (1 - np.clip(shape, 0.02, 0.98))))
-        self.sizes = [self.render.lines] * 4 + [len(self.fine)]
+        self.sizes = [self.render.lines] * 4 + [self.fine.count]
         self.body = nn.Sequential(nn.GELU(), nn.Linear(config.latent, config.drawing), nn.GELU(), nn.Dropout(0.1))
         self.heads = nn.Linear(config.drawing, sum(self.sizes))
 
@@ -84,5 +82,5 @@ class Lines(Decoder):
         position, height, width, shape, residual = self.heads(self.body(latent)).split(self.sizes, dim=1)
         height = F.softplus(height - 3)
         lines = self.render(position, height, width, torch.sigmoid(shape + self.shape_logit))
-        spectrum = lines + self.config.residual * torch.tanh(residual) @ self.fine
+        spectrum = lines + self.config.residual * self.fine(torch.tanh(residual))
         return spectrum, (torch.tanh(position), height, torch.sigmoid(width))

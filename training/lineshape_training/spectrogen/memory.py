@@ -5,12 +5,13 @@ this kind look like, an average where they differ. *Which of them is it?* A soft
 where one specimen matches. How much the look-up counts follows from its best match, and was settled by asking for each
 spectrum of the fit twice: without itself, and without its whole group.
 
-Everything is stored for unique targets, so that ten spectra of one specimen cost one pattern.
+Everything is stored for unique targets, so that ten spectra of one specimen cost one pattern; and what is only compared
+or averaged is stored in half precision, which a runtime widens once when it loads the graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lineshape_training.conformal import stretch
-from lineshape_training.peaks import LineShapeBank
+from lineshape_training.peaks import Knots, LineShapeBank, hats
 from lineshape_training.scores import pearson
 from lineshape_training.spectrogen.config import LEVEL, SpectroGenConfig
 
@@ -38,6 +39,8 @@ class Recalled(NamedTuple):
     spectrum : float32 [n, L]
     gate : float32 [n, 1]
         How much of it was looked up.
+    best : float32 [n, 1]
+        Its best match, 1 for the same slopes.
     sure : two of float32 [n, L]
         How far the truth may lie below and above what was looked up, in its share of the spectrum.
     unsure : two of float32 [n, L]
@@ -46,6 +49,7 @@ class Recalled(NamedTuple):
 
     spectrum: Tensor
     gate: Tensor
+    best: Tensor
     sure: tuple[Tensor, Tensor]
     unsure: tuple[Tensor, Tensor]
 
@@ -56,15 +60,14 @@ class Memory(nn.Module):
     Parameters
     ----------
     config : SpectroGenConfig
-    knots : float32 [k, L]
-        Interpolation from knots to the target's grid.
+    length : int
+        Points of a target spectrum.
     shape : float
         Lorentzian fraction of the target's lines.
     """
 
     SIZED = ("latents", "features", "slopes", "count", "member", "patterns", "mean", "dual", "bands")
 
-    knots: Tensor
     latents: Tensor  # [m, d]
     features: Tensor  # [m, F]
     slopes: Tensor  # [m, S]
@@ -78,11 +81,10 @@ class Memory(nn.Module):
     place: Tensor
     looseness: Tensor
 
-    def __init__(self, config: SpectroGenConfig, knots: Float[Tensor, "k L"], shape: float) -> None:
+    def __init__(self, config: SpectroGenConfig, length: int, shape: float) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.knots = config, Knots(length, config.knot)
         self.blur = LineShapeBank(shape, (config.broadening,), 1) if config.broadening else None
-        self.register_buffer("knots", knots, persistent=False)
         for name in self.SIZED:
             self.register_buffer(name, torch.zeros(0))
         self.register_buffer("near", torch.ones(2))
@@ -94,49 +96,52 @@ class Memory(nn.Module):
               group: Int[Tensor, " n"]) -> None:  # fmt: skip
         """Take in the materials; their latents follow when the encoder has been fitted (`settle`)."""
         patterns, which = torch.unique(targets, dim=0, return_inverse=True)
-        self.features, self.slopes, self.member = features, slopes, F.one_hot(which).to(targets.dtype)
+        self.features, self.slopes, self.member = features.half(), slopes.half(), F.one_hot(which).to(targets.dtype)
         self.count = torch.bincount(group)[group].to(targets.dtype)
         self.mean = ((targets / self.count[:, None]).sum(0) / (1 / self.count).sum())[None]
-        self.patterns = patterns - self.mean
+        self.patterns = (patterns - self.mean).half()
         self.latents = targets.new_zeros(len(targets), self.config.latent)
         self.dual = torch.zeros_like(self.member)
-        self.bands = targets.new_zeros(len(targets), 4 * len(self.knots))
+        self.bands = targets.new_zeros(len(targets), 4 * self.knots.count).half()
 
     @torch.no_grad()
     def settle(self, latents: Float[Tensor, "n d"], masks: Float[Tensor, "n L"], group: Int[Tensor, " n"]) -> None:
         """Solve the regression, the gate and the interval's scale for these latents."""
         self.latents = latents
         apart = ~torch.eye(len(latents), dtype=torch.bool, device=latents.device)
-        distances = [_squared(each, each)[apart].median() for each in (latents, self.features)]
+        features, slopes = self.features.float(), self.slopes.float()
+        distances = [_squared(each, each)[apart].median() for each in (latents, features)]
         self.near.copy_(torch.stack(distances).clamp(min=TINY))
-        kernel, match = self._kernel(latents, self.features), self.slopes @ self.slopes.T
+        kernel, match = self._kernel(latents, features), slopes @ slopes.T
         inverse = torch.linalg.inv(kernel.double() + torch.diag(self.config.ridge * self.count).double()).float()
         self.dual = inverse @ self.member
-        targets = self.member @ self.patterns
+        targets = self.member @ self.patterns.float()
         others = group[:, None] != group[None]
         known = targets - (inverse @ targets) / inverse.diagonal()[:, None]
         unknown = targets - group_residuals(inverse, targets, group)
         like = [self._like(match, mask) for mask in (apart, others)]
-        looked = [weights @ self.member @ self.patterns for weights in like]
+        looked = [weights @ targets for weights in like]
         best = [match.masked_fill(~mask, NOWHERE).amax(1, keepdim=True) for mask in (apart, others)]
         recalled = (self._blurred(known), looked[0], best[0]), (self._blurred(unknown), looked[1], best[1])
         self._set_gate(recalled, targets, masks)
-        self.bands = torch.cat([*self._knotted(targets - looked[0], masks),
-                                *self._knotted(targets - recalled[1][0], masks)], dim=1)  # fmt: skip
+        missed = self._knotted(targets - looked[0], masks), self._knotted(targets - recalled[1][0], masks)
+        self.bands = torch.cat([*missed[0], *missed[1]], dim=1).half()
         self._set_looseness(targets - looked[0], like[0], masks, group, self._gate(best[0])[:, 0] > 0.5)
 
     def forward(self, latents: Float[Tensor, "n d"], features: Float[Tensor, "n F"],
                 slopes: Float[Tensor, "n S"]) -> Recalled:  # fmt: skip
         """What the materials of the fit say of new spectra."""
-        kernel, match = self._kernel(latents, features), slopes @ self.slopes.T
-        gate, like = self._gate(match.amax(1, keepdim=True)), self._like(match)
+        kernel, match = self._kernel(latents, features), slopes @ self.slopes.float().T
+        best, like = match.amax(1, keepdim=True), self._like(match)
+        gate = self._gate(best)
         kin = (kernel + TINY) / self.count
         kin = kin / kin.sum(1, keepdim=True)
-        looked, told = like @ self.member @ self.patterns, self._blurred(kernel @ self.dual @ self.patterns)
-        below, above = (gate * self.looseness * band for band in self._sure(like))
-        missed_below, missed_above = (kin @ band @ self.knots for band in self.bands.chunk(4, dim=1)[2:])
-        spectrum = self.mean + gate * looked + (1 - gate) * told
-        return Recalled(spectrum, gate, (below, above), (missed_below, missed_above))
+        looked, told = _both(like @ self.member, kernel @ self.dual, self.patterns)
+        sure, unsure = _both(like, kin, self.bands)
+        spectrum = self.mean + gate * looked + (1 - gate) * self._blurred(told)
+        below, above = (gate * self.looseness * band for band in self._scales(sure.chunk(4, dim=1)[:2]))
+        missed_below, missed_above = (self.knots(band) for band in unsure.chunk(4, dim=1)[2:])
+        return Recalled(spectrum, gate, best, (below, above), (missed_below, missed_above))
 
     def _kernel(self, latents: Float[Tensor, "n d"], features: Float[Tensor, "n F"]) -> Float[Tensor, "n m"]:
         """With every material of the fit."""
@@ -144,16 +149,16 @@ class Memory(nn.Module):
         kernel = torch.exp(-_squared(latents, self.latents) / apart[0])
         if taught == 1:
             return kernel
-        return taught * kernel + (1 - taught) * torch.exp(-_squared(features, self.features) / apart[1])
+        return taught * kernel + (1 - taught) * torch.exp(-_squared(features, self.features.float()) / apart[1])
 
     def _like(self, match: Tensor, allowed: Bool[Tensor, "n m"] | None = None) -> Float[Tensor, "n m"]:
         """Weight of each material in a look-up."""
         sharp = self.config.sharpness * match
         return F.softmax(sharp if allowed is None else sharp.masked_fill(~allowed, NOWHERE), dim=1)
 
-    def _sure(self, like: Float[Tensor, "n m"]) -> tuple[Tensor, Tensor]:
-        """Scales below and above a look-up with these weights."""
-        below, above = (torch.sqrt(like @ band @ self.knots + LEAST) for band in self.bands.chunk(4, dim=1)[:2])
+    def _scales(self, bands: Sequence[Float[Tensor, "n k"]]) -> tuple[Tensor, Tensor]:
+        """Scales of the interval below and above a look-up, of what look-ups like it missed by."""
+        below, above = (torch.sqrt(self.knots(band) + LEAST) for band in bands)
         return below, above
 
     def _gate(self, best: Float[Tensor, "n 1"]) -> Float[Tensor, "n 1"]:
@@ -176,15 +181,16 @@ class Memory(nn.Module):
     def _set_looseness(self, residual: Tensor, like: Tensor, masks: Tensor, group: Tensor, known: Tensor) -> None:
         """So that the interval holds for materials that are looked up without themselves, if there are any."""
         if known.any():
-            below, above = self._sure(like)
+            below, above = self._scales((like @ self.bands.float()).chunk(4, dim=1)[:2])
             off = torch.maximum(-residual / below, residual / above)[known]
             of = group[known].cpu().numpy()
             self.looseness.fill_(stretch(off.cpu().numpy(), masks[known].cpu().numpy(), of, LEVEL))
 
     def _knotted(self, residual: Float[Tensor, "n L"], masks: Tensor) -> tuple[Tensor, Tensor]:
         """Mean distance of the truth below and above the answer, around each knot."""
-        weight = masks @ self.knots.T + TINY
-        below, above = ((part.clamp(min=0) * masks) @ self.knots.T / weight for part in (-residual, residual))
+        knots = hats(self.knots.length, self.knots.hop).to(masks.device)
+        weight = masks @ knots.T + TINY
+        below, above = ((part.clamp(min=0) * masks) @ knots.T / weight for part in (-residual, residual))
         return below, above
 
     def _load_from_state_dict(self, state: Mapping[str, Any], prefix: str, *rest: Any) -> None:  # noqa: ANN401
@@ -193,6 +199,11 @@ class Memory(nn.Module):
             if prefix + name in state:
                 setattr(self, name, torch.empty_like(state[prefix + name], device=self.near.device))
         super()._load_from_state_dict(state, prefix, *rest)
+
+
+def _both(first: Float[Tensor, "n m"], second: Float[Tensor, "n m"], stored: Tensor) -> tuple[Tensor, ...]:
+    """Two weighted sums of what is stored, which is read once: a single spectrum's transfer waits for memory."""
+    return (torch.stack([first, second]) @ stored.float()).unbind()
 
 
 def _squared(left: Float[Tensor, "n d"], right: Float[Tensor, "m d"]) -> Float[Tensor, "n m"]:

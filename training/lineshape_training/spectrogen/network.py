@@ -12,7 +12,6 @@ from torch.nn import functional as F
 from lineshape_training.familiarity import Familiarity
 from lineshape_training.family import CHANCE, Tensors, Trainable
 from lineshape_training.lineshapes import LINE_SHAPE
-from lineshape_training.peaks import hats
 from lineshape_training.preprocess import prepared
 from lineshape_training.recipe import Recipe
 from lineshape_training.scores import pearson
@@ -24,7 +23,6 @@ from lineshape_training.spectrogen.memory import LEAST, Memory, Recalled
 from lineshape_training.spectrogen.reading import Reading
 
 COMPONENTS = 16  # principal components that span what is familiar
-UNSURE = 0.4  # of a mean distance likewise, where the class is anyone's guess
 TINY = 1e-6
 SLOW = 9  # knots of the slow gain by which a source is varied
 
@@ -40,7 +38,7 @@ class Answer(NamedTuple):
     below_unsure, above_unsure : float32 [n, L]
         Up to the factor that held-out materials settle.
     doubt : float32 [n, 1]
-        How unsure the network is of what class of material it sees, 0 to 1; 0 where it was taught no classes.
+        How unsure the network is of what it sees, 0 to 1.
     """
 
     spectrum: Tensor
@@ -49,6 +47,11 @@ class Answer(NamedTuple):
     below_unsure: Tensor
     above_unsure: Tensor
     doubt: Tensor
+
+    def interval(self, factor: float | Tensor) -> tuple[Tensor, Tensor]:
+        """Its ends, with this factor."""
+        lower = self.spectrum - self.below - factor * self.below_unsure
+        return lower, self.spectrum + self.above + factor * self.above_unsure
 
 
 class SpectroGenNetwork(Trainable):
@@ -64,6 +67,8 @@ class SpectroGenNetwork(Trainable):
 
     spread: Tensor
     share: Tensor
+    by_class: Tensor
+    wider: Tensor
     stretch: Tensor
     bounds: Tensor
 
@@ -81,12 +86,14 @@ class SpectroGenNetwork(Trainable):
         self.encoder = Encoder(config, self.reading.features)
         self.decoder: Decoder = (Flow(config, source, target) if config.decoder == "flow"
                                  else Lines(config, target.n, to_shape))  # fmt: skip
-        self.memory = Memory(config, hats(target.n, config.knot), to_shape)
+        self.memory = Memory(config, target.n, to_shape)
         self.composition = Composition(config, classes + constituents) if classes + constituents else None
         self.familiarity = Familiarity(self.reading.features, COMPONENTS)
         self.length = source.n
         self.register_buffer("spread", torch.ones(()))  # standard deviation of the targets
         self.register_buffer("share", torch.full((1,), 0.5))  # of the decoder, where nothing is looked up
+        self.register_buffer("by_class", torch.full((1,), 0.5))  # share of the class in doubt
+        self.register_buffer("wider", torch.zeros(1))  # by how much doubt makes the interval wider
         self.register_buffer("stretch", torch.ones(1))  # of the interval's scales
         self.register_buffer("bounds", torch.tensor([0.0, 1.0]))  # of the targets' intensities
 
@@ -94,29 +101,28 @@ class SpectroGenNetwork(Trainable):
         """One deterministic pass over measured intensities."""
         seen = prepared(self.source_steps, source, mask)
         found = self.answer(seen, mask)
-        lower = found.spectrum - found.below - self.stretch * found.below_unsure
-        upper = found.spectrum + found.above + self.stretch * found.above_unsure
-        spectra, familiarity = (found.spectrum, lower, upper), self._familiarity(seen, found.doubt)
-        return *(torch.minimum(torch.maximum(s, self.bounds[:1]), self.bounds[1:]) for s in spectra), familiarity
+        spectra = found.spectrum, *found.interval(self.stretch)
+        within = (torch.minimum(torch.maximum(one, self.bounds[:1]), self.bounds[1:]) for one in spectra)
+        return *within, self.familiarity(self.reading.standardised(seen), found.doubt)
 
     def answer(self, seen: Float[Tensor, "n L"], mask: Float[Tensor, "n L"]) -> Answer:
         """What is said of prepared intensities."""
         features, slopes = self.reading(seen, mask)
         latent = self.encoder(features)[0]
-        recalled, doubt = self.memory(latent, features, slopes), self._doubt(latent)
-        least = LEAST + UNSURE * doubt
+        recalled = self.memory(latent, features, slopes)
+        doubt = self._doubt(latent, recalled.best)
+        least = LEAST + self.wider * doubt
         below, above = ((1 - recalled.gate) * torch.sqrt(missed + least) + TINY for missed in recalled.unsure)
         spectrum, sure = self._blended(recalled, self.decoder(latent, seen)), recalled.sure
         return Answer(spectrum, sure[0], sure[1], below, above, doubt)
 
-    def _familiarity(self, seen: Float[Tensor, "n L"], doubt: Float[Tensor, "n 1"]) -> Float[Tensor, "n 1"]:
-        familiarity: Tensor = self.familiarity(self.reading.standardised(seen), doubt)
-        return familiarity
-
-    def _doubt(self, latent: Float[Tensor, "n d"]) -> Float[Tensor, "n 1"]:
+    def _doubt(self, latent: Float[Tensor, "n d"], best: Float[Tensor, "n 1"]) -> Float[Tensor, "n 1"]:
+        """Of the class, where classes were taught, and of the best match."""
+        unmatched = (1 - best).clamp(0, 1)
         if self.composition is None or not self.classes:
-            return torch.zeros_like(latent[:, :1])
-        return 1 - torch.sigmoid(self.composition(latent)[:, : self.classes]).amax(1, keepdim=True)
+            return unmatched
+        anyones = 1 - torch.sigmoid(self.composition(latent)[:, : self.classes]).amax(1, keepdim=True)
+        return self.by_class * anyones + (1 - self.by_class) * unmatched
 
     def prepare(self, tensors: Tensors) -> Tensors:
         """Prepared intensities, and what the decoder needs of the targets."""

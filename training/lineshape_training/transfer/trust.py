@@ -10,7 +10,7 @@ from jaxtyping import Float32, Float64
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from lineshape_training.conformal import stretch
+from lineshape_training.conformal import interval_score, stretch
 from lineshape_training.results import Interval, bootstrapped
 from lineshape_training.spectra import Names
 from lineshape_training.transfer.cells import Answers
@@ -29,7 +29,7 @@ def trust(repeats: Sequence[Answers], measured: Measured,
     """Every figure of trust, with its interval over minerals.
 
     ``coverage_by_mineral`` and ``coverage_at_peaks`` (points above `PEAK`): share of the points inside the interval,
-    every mineral with the same weight. ``interval_score`` (Gneiting and Raftery 2007, equation 43; smaller is better),
+    every mineral with the same weight. ``interval_score`` (smaller is better),
     that of a band of one width around the same spectra, and how much ours saves. ``familiarity_auc``: how well
     familiarity tells pairs with a correlation above `GOOD` from the rest; ``cosine_auc``: how well the similarity of
     the nearest source does; and their difference.
@@ -45,8 +45,8 @@ def trust(repeats: Sequence[Answers], measured: Measured,
     covered, peaks = (
         _mean([covered_share(a, truth, where) for a in repeats]) for where in (mask, mask * (truth > PEAK))
     )
-    ours = _mean([interval_score(a.lower, a.upper, truth, mask) for a in repeats])
-    constant = _mean([interval_score(*constant_band(a, truth, mask, group), truth, mask) for a in repeats])
+    ours = _mean([interval_score(a.lower, a.upper, truth, mask, LEVEL) for a in repeats])
+    constant = _mean([interval_score(*constant_band(a, truth, mask, group), truth, mask, LEVEL) for a in repeats])
     found = {"coverage_by_mineral": covered, "coverage_at_peaks": peaks}
     names = np.unique(group)
     weighted = {name: bootstrapped(by_group(values, group), names, _average) for name, values in found.items()}
@@ -64,14 +64,6 @@ def covered_share(answers: Answers, truth: Spectra, where: Spectra) -> PerPair:
     inside = (truth >= answers.lower) & (truth <= answers.upper)
     share: PerPair = (inside * where).sum(axis=1, dtype=np.float64) / where.sum(axis=1).clip(min=1)
     return share
-
-
-def interval_score(lower: Spectra, upper: Spectra, truth: Spectra, mask: Spectra) -> PerPair:
-    """Width of the interval, and 2 / (1 - level) times how far the truth lies outside; mean over measured points."""
-    outside = np.maximum(lower - truth, 0) + np.maximum(truth - upper, 0)
-    score = (upper - lower) + 2 / (1 - LEVEL) * outside
-    mean: PerPair = (score * mask).sum(axis=1, dtype=np.float64) / mask.sum(axis=1).clip(min=1)
-    return mean
 
 
 def constant_band(answers: Answers, truth: Spectra, mask: Spectra, group: Names) -> tuple[Spectra, Spectra]:
