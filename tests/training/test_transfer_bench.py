@@ -217,11 +217,13 @@ def test_what_decides_a_cell_is_in_its_name(plan: Recipe, table: PairTable, tmp_
         (plan, PairTable(table.source, replace(table.target, values=noisy)), 0),
         (msgspec.structs.replace(plan, model={**plan.model, "dropout": 0.5}), table, 0),
         (plan, table, 1),
+        *((plan, replace(table, references=replace(table.source, label=label)), 0) for label in (None, table.group)),
     ]
-    own = cells._cell(plan, table, known, asked, 0, tmp_path, "fold").path
-    assert own not in [cells._cell(*other[:2], known, asked, other[2], tmp_path, "fold").path for other in others]
+    own = cells.cell_of(plan, table, known, asked, 0, tmp_path, "fold").path
+    paths = [cells.cell_of(*other[:2], known, asked, other[2], tmp_path, "fold").path for other in others]
+    assert len({own, *paths}) == 1 + len(others)
     told = msgspec.structs.replace(plan, about="something else", minutes=9.0)
-    assert cells._cell(told, table, known, asked, 0, tmp_path, "fold").path == own
+    assert cells.cell_of(told, table, known, asked, 0, tmp_path, "fold").path == own
 
 
 def test_repeats_are_averaged_pair_by_pair_and_judged_beside_the_baselines(

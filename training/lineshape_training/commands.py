@@ -81,7 +81,7 @@ def fit(
     from tqdm import tqdm
 
     from lineshape_training import fitting, loading, splits
-    from lineshape_training.spectra import SpectraTable
+    from lineshape_training.spectra import PairTable, SpectraTable
 
     if device not in ("auto", "cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
         raise UsageError(f"--device {device}: choose auto, cpu or, where torch sees a GPU, cuda")
@@ -108,8 +108,10 @@ def fit(
     if quiet:
         return
     found, classes = run.fitted, run.spec.conditions.classes
-    unknown = int((table.labels == "").sum()) if isinstance(table, SpectraTable) else 0
-    told = f" told {len(classes)} classes ({unknown} spectra without one)," if classes else ""
+    from_whom = table if isinstance(table, SpectraTable) else table.references
+    unknown = int((from_whom.labels == "").sum()) if from_whom else 0
+    beside = "references" if isinstance(table, PairTable) else "spectra"
+    told = f" told {len(classes)} classes ({unknown} {beside} without one)," if classes else ""
     typer.echo(
         f"{out}: {plan.family} with {found.parameters:,} parameters,{told} {len(table)} spectra of {run.spec.groups} "
         f"groups, {found.steps} steps chosen on held-out groups, {found.seconds:.0f} s"

@@ -110,7 +110,7 @@ class SpectroGenNetwork(Trainable):
         features, slopes = self.reading(seen, mask)
         latent = self.encoder(features)[0]
         recalled = self.memory(latent, features, slopes)
-        doubt = self._doubt(latent, recalled.best)
+        doubt = (1 - recalled.gate) * self._doubt(latent, recalled.best)  # none of what was looked up
         least = LEAST + self.wider * doubt
         below, above = ((1 - recalled.gate) * torch.sqrt(missed + least) + TINY for missed in recalled.unsure)
         spectrum, sure = self._blended(recalled, self.decoder(latent, seen)), recalled.sure

@@ -165,7 +165,8 @@ def _key(recipe: Recipe, known: PairTable, asked: SpectraTable, seed: int) -> st
     sides = {field.name: getattr(known, field.name) for field in dataclasses.fields(known)} | {"asked": asked}
     for name, side in sides.items():
         if isinstance(side, SpectraTable):  # source, target, and unpaired spectra where there are any
-            key.update(msgspec.json.encode((name, side.group.tolist(), side.identity.tolist(), sorted(side.analytes))))
+            names = [column.tolist() for column in (side.group, side.identity, side.labels)]
+            key.update(msgspec.json.encode((name, names, sorted(side.analytes))))
             for array in (side.values, side.mask, *(side.analytes[name] for name in sorted(side.analytes))):
                 key.update(np.ascontiguousarray(array).tobytes())
     return key.hexdigest()[:12]
