@@ -66,10 +66,12 @@ Family `{manifest.family}`, {fitted.parameters:,} parameters, {fitted.steps} ste
 
 def _carried(manifest: Manifest) -> str:
     """That measurements leave with the bundle, where they do."""
+    kept = family_of(manifest.family).keeps
+    weights = f"\nWhoever has this bundle can read from its weights the {kept}." if kept else ""
     if manifest.library is None:
-        return ""
+        return weights
     return (f" The source spectra of the fit\nare in this bundle (`{manifest.library}`), with the names of their "
-            "materials and specimens.")  # fmt: skip
+            f"materials and specimens.{weights}")  # fmt: skip
 
 
 def _validated(found: dict[str, Any] | None) -> str:

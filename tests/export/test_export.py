@@ -220,7 +220,9 @@ def test_the_spectra_of_the_fit_leave_only_where_the_recipe_says_so(
     bundle = open_bundle(transfer_bundle)
     assert bundle.manifest.library == LIBRARY
     assert digest(bundle.read(LIBRARY)) == digest(transfer_run.library)
-    assert "source spectra of the fit" in bundle.read("README.md").decode()
+    card = bundle.read("README.md").decode()
+    assert "source spectra of the fit" in card
+    assert "target spectra of the fit" in " ".join(card.split())  # which its weights hold
     kept = open_bundle(sample_bundle)
     assert (kept.manifest.library, LIBRARY in kept.manifest.files) == (None, False)
     assert "source spectra of the fit" not in kept.read("README.md").decode()

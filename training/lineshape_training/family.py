@@ -100,6 +100,7 @@ class Family(ABC, Generic[N, C]):
     conditional: ClassVar[bool] = False  # whether it is told classes and analytes
     needs_conditions: ClassVar[bool] = True  # whether a conditional family can do nothing without them
     sampler: ClassVar[SamplerSpec | None] = None  # of a family all of whose networks draw alike
+    keeps: ClassVar[str] = ""  # which spectra of the fit can be read from its weights
     interval: ClassVar[float | None] = None  # coverage that `lower` and `upper` promise
     Config: type[C]
 

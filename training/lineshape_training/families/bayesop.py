@@ -229,6 +229,7 @@ class BayesOpGAN(SpectrumFamily[BayesOpNetwork, BayesOpConfig]):
     name: ClassVar[str] = "bayesop-gan"
     conditional = True
     needs_conditions = False  # one network draws from all classes, if there are any
+    keeps = "mean spectrum of each class of the fit"
     scored_by = f"{BY_MMD}, plus the gap of the Fourier distance to theirs"
     sampler = SamplerSpec("generator", 1)
     Config = BayesOpConfig

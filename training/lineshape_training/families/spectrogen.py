@@ -73,6 +73,7 @@ class SpectroGen(Family[SpectroGenNetwork, SpectroGenConfig]):
     name: ClassVar[str] = "spectrogen"
     tasks: ClassVar = ("transfer", "reconstruct")
     scored_by: ClassVar[str] = "1 - mean Pearson correlation with the measured target (smaller is better)"
+    keeps: ClassVar[str] = "target spectra of the fit, and what was read of their sources"
     interval: ClassVar[float | None] = LEVEL
     Config = SpectroGenConfig
 

@@ -19,7 +19,10 @@ from lineshape_training.spectrogen.config import LEVEL
 from lineshape_training.spectrogen.network import Answer, SpectroGenNetwork
 
 BY_CLASS = (0.0, 0.5, 1.0)
-WIDER = (0.0, 0.1, 0.4)
+LEAST = (0.002, 0.01, 0.03, 0.1, 0.3, 1.0)
+RELATIVE = (0.0, 0.3, 1.0, 3.0)
+WIDER = (0.0, 1.0, 3.0)
+
 
 Folds: TypeAlias = Sequence[tuple[SpectroGenNetwork, Rows]]  # networks, and the rows that each has not seen
 
@@ -90,6 +93,8 @@ def judge(network: SpectroGenNetwork, held: Held, group: Names) -> None:
     choose("share", network.config.shares, lambda found: float(right(found).mean()))
     if network.classes:
         choose("by_class", BY_CLASS, sorts)
+    choose("relative", RELATIVE, saves)
+    choose("least", LEAST, saves)
     choose("wider", WIDER, saves)
     found = held.answers()
     network.stretch.fill_(_stretch(found, truth, mask, held.group))

@@ -11,7 +11,7 @@ or averaged is stored in half precision, which a runtime widens once when it loa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -26,7 +26,7 @@ from lineshape_training.spectrogen.config import LEVEL, SpectroGenConfig
 
 PLACES = torch.linspace(0.3, 0.95, 14)  # of the best match at which look-up and regression count alike
 STEEP = 10.0  # of the gate; a steeper one follows the few spectra that stand near its place
-LEAST = 0.06  # of a mean distance, in units of the largest intensity, under the root
+LEAST, RELATIVE = 0.01, 1.0  # of a distance, in units of the largest intensity and of the intensity that is there
 NOWHERE = -1e9
 TINY = 1e-6
 
@@ -52,6 +52,25 @@ class Recalled(NamedTuple):
     best: Tensor
     sure: tuple[Tensor, Tensor]
     unsure: tuple[Tensor, Tensor]
+
+
+class Asked(NamedTuple):
+    """What the materials of the fit say of their own, without each itself or without its group.
+
+    Parameters
+    ----------
+    told, looked : float32 [m, L]
+        By regression and by look-up, less the mean.
+    like : float32 [m, m]
+        The weights of the look-up.
+    best : float32 [m, 1]
+        The best match.
+    """
+
+    told: Tensor
+    looked: Tensor
+    like: Tensor
+    best: Tensor
 
 
 class Memory(nn.Module):
@@ -117,16 +136,18 @@ class Memory(nn.Module):
         self.dual = inverse @ self.member
         targets = self.member @ self.patterns.float()
         others = group[:, None] != group[None]
-        known = targets - (inverse @ targets) / inverse.diagonal()[:, None]
-        unknown = targets - group_residuals(inverse, targets, group)
-        like = [self._like(match, mask) for mask in (apart, others)]
-        looked = [weights @ targets for weights in like]
-        best = [match.masked_fill(~mask, NOWHERE).amax(1, keepdim=True) for mask in (apart, others)]
-        recalled = (self._blurred(known), looked[0], best[0]), (self._blurred(unknown), looked[1], best[1])
-        self._set_gate(recalled, targets, masks)
-        missed = self._knotted(targets - looked[0], masks), self._knotted(targets - recalled[1][0], masks)
+        known = self._asked(targets - (inverse @ targets) / inverse.diagonal()[:, None], match, apart, targets)
+        unknown = self._asked(targets - group_residuals(inverse, targets, group), match, others, targets)
+        self._set_gate((known, unknown), targets, masks)
+        missed = self._knotted(targets - known.looked, masks), self._knotted(targets - unknown.told, masks)
         self.bands = torch.cat([*missed[0], *missed[1]], dim=1).half()
-        self._set_looseness(targets - looked[0], like[0], masks, group, self._gate(best[0])[:, 0] > 0.5)
+        self._set_looseness(known, targets, masks, group)
+
+    def _asked(self, told: Tensor, match: Tensor, allowed: Tensor, targets: Tensor) -> Asked:
+        """The spectra of the fit asked without those that are not allowed, once regression has told `told`."""
+        like = self._like(match, allowed)
+        best = match.masked_fill(~allowed, NOWHERE).amax(1, keepdim=True)
+        return Asked(self._blurred(told), like @ targets, like, best)
 
     def forward(self, latents: Float[Tensor, "n d"], features: Float[Tensor, "n F"],
                 slopes: Float[Tensor, "n S"]) -> Recalled:  # fmt: skip
@@ -139,7 +160,7 @@ class Memory(nn.Module):
         looked, told = _both(like @ self.member, kernel @ self.dual, self.patterns)
         sure, unsure = _both(like, kin, self.bands)
         spectrum = self.mean + gate * looked + (1 - gate) * self._blurred(told)
-        below, above = (gate * self.looseness * band for band in self._scales(sure.chunk(4, dim=1)[:2]))
+        below, above = (gate * self.looseness * scale for scale in self._scales(sure, looked))
         missed_below, missed_above = (self.knots(band) for band in unsure.chunk(4, dim=1)[2:])
         return Recalled(spectrum, gate, best, (below, above), (missed_below, missed_above))
 
@@ -156,9 +177,10 @@ class Memory(nn.Module):
         sharp = self.config.sharpness * match
         return F.softmax(sharp if allowed is None else sharp.masked_fill(~allowed, NOWHERE), dim=1)
 
-    def _scales(self, bands: Sequence[Float[Tensor, "n k"]]) -> tuple[Tensor, Tensor]:
+    def _scales(self, bands: Float[Tensor, "n k"], looked: Float[Tensor, "n L"]) -> tuple[Tensor, Tensor]:
         """Scales of the interval below and above a look-up, of what look-ups like it missed by."""
-        below, above = (torch.sqrt(self.knots(band) + LEAST) for band in bands)
+        anyway = LEAST + RELATIVE * (self.mean + looked).abs()
+        below, above = (self.knots(band) + anyway for band in bands.chunk(4, dim=1)[:2])
         return below, above
 
     def _gate(self, best: Float[Tensor, "n 1"]) -> Float[Tensor, "n 1"]:
@@ -168,20 +190,25 @@ class Memory(nn.Module):
         """As an answer must be where lines of unknown materials are wanted, whose places are never quite known."""
         return spectra if self.blur is None else self.blur(spectra)[:, 0]
 
-    def _set_gate(self, recalled: tuple[tuple[Tensor, ...], ...], targets: Tensor, masks: Tensor) -> None:
+    def _set_gate(self, asked: tuple[Asked, Asked], targets: Tensor, masks: Tensor) -> None:
         """The place with the best mean correlation over both ways of asking."""
+
+        def blend(one: Asked) -> Tensor:
+            gate = self._gate(one.best)
+            return gate * one.looked + (1 - gate) * one.told
 
         def worth(place: float) -> float:
             self.place.fill_(place)
-            blends = (self._gate(best) * looked + (1 - self._gate(best)) * kin for kin, looked, best in recalled)
-            return float(sum(pearson(self.mean + blend, self.mean + targets, masks).mean() for blend in blends))
+            return float(sum(pearson(self.mean + blend(one), self.mean + targets, masks).mean() for one in asked))
 
         self.place.fill_(max(PLACES.tolist(), key=worth))
 
-    def _set_looseness(self, residual: Tensor, like: Tensor, masks: Tensor, group: Tensor, known: Tensor) -> None:
+    def _set_looseness(self, asked: Asked, targets: Tensor, masks: Tensor, group: Tensor) -> None:
         """So that the interval holds for materials that are looked up without themselves, if there are any."""
+        known = self._gate(asked.best)[:, 0] > 0.5
         if known.any():
-            below, above = self._scales((like @ self.bands.float()).chunk(4, dim=1)[:2])
+            below, above = self._scales(asked.like @ self.bands.float(), asked.looked)
+            residual = targets - asked.looked
             off = torch.maximum(-residual / below, residual / above)[known]
             of = group[known].cpu().numpy()
             self.looseness.fill_(stretch(off.cpu().numpy(), masks[known].cpu().numpy(), of, LEVEL))

@@ -19,7 +19,7 @@ from lineshape_training.spectrogen.config import SpectroGenConfig
 from lineshape_training.spectrogen.decoder import Decoder, Lines
 from lineshape_training.spectrogen.encoder import Composition, Encoder
 from lineshape_training.spectrogen.flow import Flow
-from lineshape_training.spectrogen.memory import LEAST, Memory, Recalled
+from lineshape_training.spectrogen.memory import Memory, Recalled
 from lineshape_training.spectrogen.reading import Reading
 
 COMPONENTS = 16  # principal components that span what is familiar
@@ -68,6 +68,8 @@ class SpectroGenNetwork(Trainable):
     spread: Tensor
     share: Tensor
     by_class: Tensor
+    least: Tensor
+    relative: Tensor
     wider: Tensor
     stretch: Tensor
     bounds: Tensor
@@ -93,7 +95,9 @@ class SpectroGenNetwork(Trainable):
         self.register_buffer("spread", torch.ones(()))  # standard deviation of the targets
         self.register_buffer("share", torch.full((1,), 0.5))  # of the decoder, where nothing is looked up
         self.register_buffer("by_class", torch.full((1,), 0.5))  # share of the class in doubt
-        self.register_buffer("wider", torch.zeros(1))  # by how much doubt makes the interval wider
+        self.register_buffer("least", torch.full((1,), 0.01))  # that an interval allows for, wherever it is
+        self.register_buffer("relative", torch.ones(1))  # of the intensity, that it allows for
+        self.register_buffer("wider", torch.zeros(1))  # by how many times doubt makes it wider
         self.register_buffer("stretch", torch.ones(1))  # of the interval's scales
         self.register_buffer("bounds", torch.tensor([0.0, 1.0]))  # of the targets' intensities
 
@@ -111,9 +115,9 @@ class SpectroGenNetwork(Trainable):
         latent = self.encoder(features)[0]
         recalled = self.memory(latent, features, slopes)
         doubt = (1 - recalled.gate) * self._doubt(latent, recalled.best)  # none of what was looked up
-        least = LEAST + self.wider * doubt
-        below, above = ((1 - recalled.gate) * torch.sqrt(missed + least) + TINY for missed in recalled.unsure)
         spectrum, sure = self._blended(recalled, self.decoder(latent, seen)), recalled.sure
+        wide, anyway = (1 - recalled.gate) * (1 + self.wider * doubt), self.least + self.relative * spectrum.abs()
+        below, above = (wide * (missed + anyway) + TINY for missed in recalled.unsure)
         return Answer(spectrum, sure[0], sure[1], below, above, doubt)
 
     def _doubt(self, latent: Float[Tensor, "n d"], best: Float[Tensor, "n 1"]) -> Float[Tensor, "n 1"]:
