@@ -1,7 +1,11 @@
-"""README tables and the curve of `choose`, from `docs/results`: python scripts/readme_tables.py [--check]."""
+"""Tables of the README and of docs/transfer.md, and the curve of `choose`, from `docs/results`.
+
+python scripts/readme_tables.py [--check]
+"""
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,33 +15,82 @@ import msgspec
 ROOT = Path(__file__).parents[1]
 CURVE = ROOT / "training/lineshape_training/datasets/curve.json"
 ALL_GROUPS = 67  # of the 84 patients, those on the fitting side of a fold
-DIRECTIONS = {"raman-ir": "Raman to IR", "raman-xrd": "Raman to XRD"}
+DIRECTIONS = {
+    "raman-ir": "Raman to IR",
+    "raman-xrd": "Raman to XRD",
+    "ir-raman": "IR to Raman",
+    "xrd-raman": "XRD to Raman",
+    "ir-xrd": "IR to XRD",
+    "xrd-ir": "XRD to IR",
+}
 PROTOCOLS = ("random", "id", "mineral")
+CLASSES = {"family": "chemical families", "material": "minerals"}
+ARMS = ("measured", "generated", "both", "source")
 STEP_SETS = ("minerals", "saliva")
 FAMILY_SETS = ("saliva", "minerals", "isolates")
 
 
 def transfer_table() -> str:
-    """Rows of `docs/results/transfer.json`: one for each direction and protocol, a column for each method."""
-    results = msgspec.json.decode((ROOT / "docs/results/transfer.json").read_bytes())
-    rows = [
-        (f"{name}, {protocol}", results[direction][protocol])
-        for direction, name in DIRECTIONS.items()
-        for protocol in PROTOCOLS
-        if protocol in results[direction]
+    """Rows of `docs/results/transfer.json`: one for each direction and protocol."""
+    return _transfers("transfer.json", PROTOCOLS)
+
+
+def directions_table() -> str:
+    """Rows of `docs/results/transfer-directions.json`: the other directions, minerals held out."""
+    return _transfers("transfer-directions.json", ("mineral",))
+
+
+def _transfers(name: str, protocols: tuple[str, ...]) -> str:
+    """Beside ours the best baseline, then what the intervals and familiarity are worth."""
+    results = _results(name)
+    head = "| held out | Lineshape | best baseline | gain | in the interval | AUC of familiarity | of the cosine "
+    lines = [f"{head}| Pearson where familiar | where not |", "|---" * 9 + "|"]
+    for direction, protocol in itertools.product(DIRECTIONS, protocols):
+        if protocol in results.get(direction, {}):
+            cells = _transfer_cells(results[direction][protocol])
+            lines.append(f"| {DIRECTIONS[direction]}, {protocol} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _transfer_cells(found: dict[str, Any]) -> list[str]:
+    best = found["best_baseline"]
+    return [
+        _interval(found["pearson_mean"], ".2f"),
+        f"{best}: {_interval(found['baselines'][best]['pearson_mean'], '.2f')}",
+        _interval(found["gain_over"][best], "+.3f"),
+        f"{100 * found['coverage_by_mineral']['value']:.0f}%",
+        *(_interval(found[f"{of}_auc"], ".2f") for of in ("familiarity", "cosine")),
+        *(f"{found[f'pearson_{of}']['value']:.2f}" for of in ("familiar", "unfamiliar")),
     ]
-    baselines = list(dict.fromkeys(baseline for _, found in rows for baseline in found["baselines"]))
-    lines = [f"| held out | Lineshape | {' | '.join(baselines)} |", "|---" * (len(baselines) + 2) + "|"]
-    for name, found in rows:
-        beside = found["baselines"]
-        cells = [_cell(found), *(_cell(beside[baseline]) if baseline in beside else "" for baseline in baselines)]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+
+
+def levers_table() -> str:
+    """Rows of `docs/results/transfer-ablation.json`: what a transfer loses without each of its levers."""
+    lines = ["| | | Pearson without it | gain of the lever |", "|---" * 4 + "|"]
+    for direction, found in _results("transfer-ablation.json").items():
+        for name, line in found.get("ablation", {}).items():
+            cells = _interval(line["pearson_mean"]), _interval(line["gain"], "+.3f")
+            lines.append(f"| {DIRECTIONS[direction]} | {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def classes_table() -> str:
+    """Rows of `docs/results/transfer-studies.json`: what classifiers tell from measured and generated spectra."""
+    lines = [f"| | | {' | '.join(ARMS)} |", "|---" * (2 + len(ARMS)) + "|"]
+    for direction, by_protocol in _results("transfer-studies.json").items():
+        for protocol, found in by_protocol.items() if direction in DIRECTIONS else ():
+            for task, told in found["classification"].items():
+                accuracy = {(row["classifier"], row["arm"]): _interval(row["accuracy"], ".2f") for row in told["rows"]}
+                for classifier in dict.fromkeys(classifier for classifier, _ in accuracy):
+                    cells = " | ".join(accuracy[classifier, arm] for arm in ARMS)
+                    name = f"{DIRECTIONS[direction]}, {protocol} held out: {told['classes']} {CLASSES[task]}"
+                    lines.append(f"| {name} | {classifier} | {cells} |")
     return "\n".join(lines)
 
 
 def study_table() -> str:
     """Rows of `docs/results/saliva-covid.json`: what adding as many spectra again does, mean of the probes."""
-    results = msgspec.json.decode((ROOT / "docs/results/saliva-covid.json").read_bytes())
+    results = _results("saliva-covid.json")
     found = results["study"]["found"]
     rows = [
         row
@@ -58,7 +111,7 @@ def study_table() -> str:
 
 def families_table() -> str:
     """Rows of `docs/results/families.json`: every method on every data set, in the row of real spectra the floors."""
-    results = msgspec.json.decode((ROOT / "docs/results/families.json").read_bytes())
+    results = _results("families.json")
     head = "| | | TSTR | MMD, 1e-3 | C2ST | precision, recall | density, coverage | peaks off | distance | copies "
     lines = [f"{head}| ms | parameters | min |", "|---" * 13 + "|"]
     for data in FAMILY_SETS:
@@ -89,7 +142,7 @@ def _family_cells(line: dict[str, Any]) -> list[str]:
 
 def steps_table() -> str:
     """Rows of `docs/results/steps.json`: every way of drawing on every data set, above them the floor."""
-    results = msgspec.json.decode((ROOT / "docs/results/steps.json").read_bytes())
+    results = _results("steps.json")
     head = "| | | C2ST | over seeds | MMD, 1e-3 | chimeras | class agreement | distance | noise | ms | of 256 | min |"
     lines = [head, "|---" * 12 + "|"]
     for data in STEP_SETS:
@@ -116,7 +169,7 @@ def _step_cells(line: dict[str, Any]) -> list[str]:
 
 def analytes_table() -> str:
     """Rows of `docs/results/analytes.json`: what generated spectra of drawn amounts do to a calibration's error."""
-    results = msgspec.json.decode((ROOT / "docs/results/analytes.json").read_bytes())
+    results = _results("analytes.json")
     lines = ["| | | RMSEP, real | real + 1,000 | change |", "|---" * 5 + "|"]
     for name, by_protocol in results.items():
         if name != "about":
@@ -133,11 +186,6 @@ def analytes_table() -> str:
 
 def _interval(found: dict[str, Any], form: str = ".3f") -> str:
     return f"{found['value']:{form}} ({found['low']:{form}} to {found['high']:{form}})"
-
-
-def _cell(metrics: dict[str, Any]) -> str:
-    mean = metrics["pearson_mean"]
-    return f"{mean['value']:.2f} ({mean['low']:.2f} to {mean['high']:.2f})"
 
 
 def curve() -> bytes:
@@ -159,32 +207,39 @@ def curve() -> bytes:
 
 
 def _effects(name: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = msgspec.json.decode((ROOT / "docs/results" / name).read_bytes())["study"]["found"][
-        "effects"
-    ]
+    found: list[dict[str, Any]] = _results(name)["study"]["found"]["effects"]
+    return found
+
+
+def _results(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.json.decode((ROOT / "docs/results" / name).read_bytes())
     return found
 
 
 TABLES = {
-    "transfer": transfer_table,
-    "study": study_table,
-    "families": families_table,
-    "steps": steps_table,
-    "analytes": analytes_table,
+    "README.md": {
+        "transfer": transfer_table,
+        "study": study_table,
+        "families": families_table,
+        "steps": steps_table,
+        "analytes": analytes_table,
+    },
+    "docs/transfer.md": {"directions": directions_table, "levers": levers_table, "classes": classes_table},
 }
 
 
-def filled(readme: str) -> str:
-    """The README with its tables as measured."""
-    for name, table in TABLES.items():
-        before, rest = readme.split(f"<!-- table:{name} -->\n")
-        readme = f"{before}<!-- table:{name} -->\n{table()}\n{rest[rest.index('<!-- end -->') :]}"
-    return readme
+def filled(page: str) -> bytes:
+    """The page with its tables as measured."""
+    text = (ROOT / page).read_text()
+    for name, table in TABLES[page].items():
+        before, rest = text.split(f"<!-- table:{name} -->\n")
+        text = f"{before}<!-- table:{name} -->\n{table()}\n{rest[rest.index('<!-- end -->') :]}"
+    return text.encode()
 
 
 def main() -> int:
-    """Write the README and the curve, or with --check tell whether they are as measured."""
-    files = {ROOT / "README.md": filled((ROOT / "README.md").read_text()).encode(), CURVE: curve()}
+    """Write the pages and the curve, or with --check tell whether they are as measured."""
+    files = {ROOT / page: filled(page) for page in TABLES} | {CURVE: curve()}
     if "--check" in sys.argv:
         return int(any(not path.exists() or path.read_bytes() != content for path, content in files.items()))
     for path, content in files.items():

@@ -26,7 +26,7 @@ from lineshape.writers import write_spectrum
 from lineshape_training.minerals import mineral_pairs
 
 ROOT = Path(__file__).parents[1]
-TASKS = ("data", "fit", "families", "diffusion", "validate", "dossier", "export", "edge", "serve")
+TASKS = ("data", "fit", "transfer", "families", "diffusion", "validate", "dossier", "export", "edge", "serve")
 PAGES = ["README.md", *(f"docs/{task}.md" for task in TASKS)]
 GOES_ON_WITH = {  # the pages whose files a page needs, and through them the pages that those need
     "docs/validate.md": ("docs/data.md", "docs/fit.md"),

@@ -12,7 +12,17 @@ if TYPE_CHECKING:
     from lineshape_edge.model import Model
 
 BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .lineshape file or a bundle's folder.")]
-Plot = Annotated[Path | None, typer.Option(help="Also draw a picture here (.png or .svg).")]
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def _picture(path: Path | None) -> Path | None:
+    """Refused before anything is computed."""
+    if path and path.suffix not in PICTURES:
+        raise typer.BadParameter(f"{path}: a picture ends in {', '.join(PICTURES[:-1])} or {PICTURES[-1]}")
+    return path
+
+
+Plot = Annotated[Path | None, typer.Option(callback=_picture, help="Also draw a picture here (.png, .svg or .pdf).")]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 

@@ -20,8 +20,6 @@ Out = Annotated[Path, typer.Option("-o", "--out", help="A .csv or .npz file; a f
 Column = Annotated[str | None, typer.Option(help="Which spectrum, of files that hold several.")]
 Modality = Annotated[str | None, typer.Option(help="What the files hold, where they say it wrongly.")]
 
-UNFAMILIAR = 0.05  # of the groups held out of a fit, one in twenty was stranger
-
 
 def transfer(
     path: BundlePath, files: Files, out: Out, column: Column = None, modality: Modality = None,
@@ -92,7 +90,7 @@ def interpolate(
     from lineshape.writers import write_table
     from lineshape_edge.tasks import interpolate as between
 
-    _keep([first, second], [out, plot] if plot else [out])
+    _keep([first, second], [out])
     model = opened(path, device)
     model.require("interpolate")
     ends = [_read(file, model.manifest.axes["source"].modality, column, modality) for file in (first, second)]
@@ -122,7 +120,9 @@ def _each(model: Model, files: list[Path], column: str | None, modality: str | N
             _say_notes(file, source)
         except LineshapeError as error:
             failed += 1
-            typer.echo(f"lineshape: {file}: {str(error).removeprefix(f'{file}: ')}", err=True)
+            told = str(error)
+            where = "" if told.startswith((f"{file}", file.name)) else f"{file}: "
+            typer.echo(f"lineshape: {where}{told}", err=True)
     return failed
 
 
@@ -143,7 +143,7 @@ def _targets(files: list[Path], out: Path, plot: Path | None) -> dict[Path, Path
     targets = {file: out / f"{file.stem}.csv" if into_folder else out for file in files}
     if len(set(targets.values())) < len(files):
         raise UsageError("two of the files have the same name, so one result would replace the other; do them apart")
-    _keep(files, [*targets.values(), *([plot] if plot else [])])
+    _keep(files, [*targets.values()])
     return targets
 
 
@@ -230,11 +230,10 @@ def _say_notes(file: Path, source: Spectrum) -> None:
 def _summary(file: Path, out: Path, found: Transferred) -> str:
     axis = found.axis
     strongest = axis.values[found.intensities.argmax()]
-    doubt = " (unlike what the model has seen: do not use it)" if found.familiarity < UNFAMILIAR else ""
     nearest = f", nearest of the fit {_nearest(found)}" if found.nearest else ""
     cautions = "".join(f"\n  {caution}" for caution in found.cautions)
     return (f"{file.name} -> {out}: strongest {axis.modality} band at {strongest:g} {axis.unit}, "
-            f"familiarity {found.familiarity:.2f}{doubt}{nearest}{cautions}")  # fmt: skip
+            f"familiarity {found.familiarity:.2f}{nearest}{cautions}")  # fmt: skip
 
 
 def _nearest(found: Transferred) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineshape.axis import SpectralAxis
-from lineshape.errors import MissingExtra, UsageError
+from lineshape.errors import MissingExtra
 from lineshape.files import write_atomically
 from lineshape.library import Match
 from lineshape.spectrum import Spectrum
@@ -35,6 +35,9 @@ def plot_transfer(path: Path, model: Model, source: Spectrum, found: Transferred
     _label(above, source.axis, "Intensity, measured")
     if found.nearest:
         _compare(between[0], model, source, found.nearest)
+        read = model.manifest.axis("source")
+        for panel in (above, between[0]):  # lines stand under each other
+            panel.set_xlim(min(read.low, source.axis.low), max(read.high, source.axis.high))
     x, promised = found.axis.values, model.manifest.interval
     band = "interval" if promised is None else f"{promised:.0%} interval"
     below.fill_between(x, found.lower, found.upper, color=ESTIMATED, alpha=0.25, linewidth=0, label=band)
@@ -79,8 +82,6 @@ def _figure(path: Path, panels: int, height: float = 2.4) -> tuple[Any, Any]:
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingExtra("drawing a picture", "plot") from None
-    if path.suffix not in (".png", ".svg", ".pdf"):
-        raise UsageError(f"{path}: a picture ends in .png, .svg or .pdf")
     figure = Figure(figsize=(7, 0.8 + height * panels), layout="constrained")
     axes = figure.subplots(panels, squeeze=False)[:, 0]
     return figure, axes

@@ -19,7 +19,9 @@ from lineshape_edge.model import Model
 from lineshape_edge.session import Arrays
 
 ROWS = 8  # that a refusal names
-WHOLE = 0.9  # share of the grid that an interpolation needs, for its contract has no mask
+WHOLE = 0.9  # share of the grid that fits ask for, and that an interpolation needs, for its contract has no mask
+LEAST = 0.5  # share of the grid that a transfer needs
+UNFAMILIAR = 0.05  # of the groups held out of a fit, one in twenty was stranger
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +40,8 @@ class Transferred:
     nearest : Match, optional
         The nearest spectrum of the fit, for a bundle that holds them and a spectrum that has any structure.
     cautions : tuple of str
-        What sets the measurement apart from all of the fit (its laser, the width of its lines), one sentence each; for
-        a bundle that holds the spectra of its fit.
+        Why to trust it less, one sentence each: nothing like it was in the fit, it covers too little of the model's
+        range, and, for a bundle that holds the spectra of its fit, an unlike laser or width of lines.
     """
 
     axis: SpectralAxis
@@ -102,19 +104,22 @@ def transfer(model: Model, spectra: Sequence[Spectrum]) -> list[Transferred]:
     Raises
     ------
     AxisError
-        If a spectrum does not reach the grid or is of another modality.
+        If a spectrum covers less than half of the grid or is of another modality.
+    DataError
+        If a spectrum is flat.
     """
     model.require("transfer")
     if not spectra:
         return []
     inputs = _sources(model, spectra)
+    _refuse_empty(model, inputs)
     outputs, compared = _in_batches(model, inputs), _compared(model, spectra, inputs)
-    axis = model.manifest.axis("spectrum")
-    found = zip(outputs["spectrum"], outputs["lower"], outputs["upper"], outputs["familiarity"][:, 0], compared,
-                strict=True)  # fmt: skip
+    axis, covered = model.manifest.axis("spectrum"), inputs["mask"].mean(axis=1)
+    found = zip(outputs["spectrum"], outputs["lower"], outputs["upper"], outputs["familiarity"][:, 0].tolist(),
+                compared, covered.tolist(), strict=True)  # fmt: skip
     return [
-        Transferred(axis, spectrum, lower, upper, float(known), nearest, cautions)
-        for spectrum, lower, upper, known, (nearest, cautions) in found
+        Transferred(axis, spectrum, lower, upper, known, nearest, (*_doubts(known, share), *cautions))
+        for spectrum, lower, upper, known, (nearest, cautions), share in found
     ]
 
 
@@ -138,8 +143,8 @@ def refuse_unfamiliar(familiarity: NDArray[np.float32], least: float) -> None:
     of = "" if len(familiarity) == 1 else f" of row{'s' if len(below) > 1 else ''} {', '.join(map(str, below[:ROWS]))}"
     more = f" and {len(below) - ROWS} more" if len(below) > ROWS else ""
     worst = float(familiarity[below].min())
-    raise DataError(f"the familiarity{of}{more} ({worst:.2f}) is below the {least:g} that was asked for: unlike what "
-                    "the model has seen, so nothing was estimated")  # fmt: skip
+    raise DataError(f"the familiarity{of}{more} ({worst:.2f}) is below the {least:g} that was asked for, so nothing "
+                    "was estimated")  # fmt: skip
 
 
 def prepared(model: Model, values: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -228,6 +233,25 @@ def _sources(model: Model, spectra: Sequence[Spectrum]) -> Arrays:
         raise UsageError(f"bundle {model.manifest.name} needs at least one spectrum")
     values, masks = zip(*(gridded(model, spectrum) for spectrum in spectra), strict=True)
     return {"source": np.stack(values), "mask": np.stack(masks)}
+
+
+def _refuse_empty(model: Model, inputs: Arrays) -> None:
+    """Refuse spectra that tell nothing: too few points of the grid, or all of one intensity."""
+    axis = model.manifest.axis("source")
+    for values, mask in zip(inputs["source"], inputs["mask"], strict=True):
+        if mask.mean() < LEAST:
+            raise AxisError(f"the spectrum covers {mask.mean():.0%} of the model's range ({axis.low:g} to "
+                            f"{axis.high:g} {axis.unit}); a transfer needs {LEAST:.0%}")  # fmt: skip
+        if not np.ptp(values[mask > 0]):
+            raise DataError("the spectrum is flat: it has one intensity at all points, so there is nothing to go by")
+
+
+def _doubts(familiarity: float, covered: float) -> list[str]:
+    """What a transfer says of itself, in sentences."""
+    unlike = f"Unlike what the model has seen (familiarity below {UNFAMILIAR:g}): do not use the estimate."
+    partial = (f"It covers {covered:.0%} of the model's range; the spectra of the fit cover {WHOLE:.0%} or more, so it "
+               "is less familiar than it would be as a whole.")  # fmt: skip
+    return [said for said, holds in ((unlike, familiarity < UNFAMILIAR), (partial, covered < WHOLE)) if holds]
 
 
 def _compared(model: Model, spectra: Sequence[Spectrum], inputs: Arrays) -> list[tuple[Match | None, tuple[str, ...]]]:

@@ -102,8 +102,9 @@ def _scored(run: Run) -> str:
             "accepted because its figures are within the stated margins of its teacher's."
         )
     scores = ", ".join(f"{score:.4f}" for score in run.fitted.held_out)
-    return (f"On groups held out, by fold: {family_of(run.spec.recipe.family).scored_by} {scores}.\n"
-            "The number of steps was chosen on the same folds, so this is a little flattering.")  # fmt: skip
+    chosen = "\nThe number of steps was chosen on the same folds, so this is a little flattering."
+    return (f"On groups held out, by fold: {family_of(run.spec.recipe.family).scored_by} {scores}."
+            f"{chosen if run.spec.recipe.fit.chosen else ''}")  # fmt: skip
 
 
 def _told(manifest: Manifest) -> str:

@@ -35,6 +35,11 @@ def measured() -> Spectrum:
     return Spectrum(table.values[3], table.axis, {"sample": str(table.identity[3])})
 
 
+def noise_like(measured: Spectrum) -> Spectrum:
+    """Noise with as many points, in the same range."""
+    return Spectrum(np.random.default_rng(5).normal(100, 10, len(measured)), measured.axis)
+
+
 def test_importing_the_edge_brings_in_nothing_heavy() -> None:
     found = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", "import lineshape_edge, lineshape_edge.model"],
@@ -103,19 +108,19 @@ def test_what_is_not_familiar_enough_is_refused_and_the_rest_is_done(
     transfer_bundle: Path, measured: Spectrum, tmp_path: Path
 ) -> None:
     write_spectrum(tmp_path / "good.csv", measured)
-    write_spectrum(tmp_path / "flat.csv", Spectrum(np.full(len(measured), 5.0), measured.axis))
-    files, out = [tmp_path / "flat.csv", tmp_path / "good.csv"], tmp_path / "out"
+    write_spectrum(tmp_path / "noise.csv", noise_like(measured))
+    files, out = [tmp_path / "noise.csv", tmp_path / "good.csv"], tmp_path / "out"
     done = lineshape("transfer", transfer_bundle, *files, "-o", out, "--min-familiarity", "0.05")
     assert done.returncode == 1
     assert [p.name for p in out.iterdir()] == ["good.csv"]
     assert done.stderr == (
-        f"lineshape: {files[0]}: the familiarity (0.00) is below the 0.05 that was asked for: unlike what the model "
-        "has seen, so nothing was estimated\n"
+        f"lineshape: {files[0]}: the familiarity (0.00) is below the 0.05 that was asked for, so nothing was "
+        "estimated\n"
     )
-    picture = ["--plot", tmp_path / "flat.png", "--min-familiarity", "0.05"]
-    assert lineshape("transfer", transfer_bundle, files[0], "-o", tmp_path / "flat-ir.csv", *picture).returncode == 1
-    assert not (tmp_path / "flat.png").exists()
-    assert not (tmp_path / "flat-ir.csv").exists()
+    picture = ["--plot", tmp_path / "noise.png", "--min-familiarity", "0.05"]
+    assert lineshape("transfer", transfer_bundle, files[0], "-o", tmp_path / "noise-ir.csv", *picture).returncode == 1
+    assert not (tmp_path / "noise.png").exists()
+    assert not (tmp_path / "noise-ir.csv").exists()
     assert lineshape("transfer", transfer_bundle, *files, "-o", out, "--min-familiarity", "2").returncode == 2
 
 
@@ -214,7 +219,7 @@ def test_a_measured_file_is_never_written_over(transfer_bundle: Path, measured: 
     file = tmp_path / "measured.csv"
     write_spectrum(file, measured)
     before = digest(file.read_bytes())
-    for target in (["-o", file], ["-o", tmp_path], ["-o", tmp_path / "out.csv", "--plot", file]):
+    for target in (["-o", file], ["-o", tmp_path]):
         done = lineshape("transfer", transfer_bundle, file, *target)
         assert (done.returncode, "is one of the measured files" in done.stderr) == (2, True), done.stderr
     assert digest(file.read_bytes()) == before
@@ -226,10 +231,35 @@ def test_what_a_file_does_not_say_is_said(transfer_bundle: Path, measured: Spect
     done = lineshape("transfer", transfer_bundle, file, "-o", tmp_path / "out.csv")
     assert done.returncode == 0
     assert "bare.txt: The file does not say what it holds; taken for raman" in done.stderr
-    flat = Spectrum(np.full(len(measured), 5.0), measured.axis)
-    write_spectrum(tmp_path / "flat.csv", flat)
-    told = lineshape("transfer", transfer_bundle, tmp_path / "flat.csv", "-o", tmp_path / "out.csv").stdout
-    assert "familiarity 0.00 (unlike what the model has seen: do not use it)" in told
+
+
+def test_why_an_estimate_is_not_to_be_trusted_stands_wherever_it_is_read(
+    transfer_bundle: Path, measured: Spectrum, tmp_path: Path
+) -> None:
+    axis, half = measured.axis, len(measured) * 2 // 3
+    part = Spectrum(measured.intensities[:half], SpectralAxis(axis.values[:half], axis.modality, axis.unit))
+    for name, source, why in (
+        ("noise", noise_like(measured), "Unlike what the model has seen (familiarity below 0.05): do not use"),
+        ("part", part, "of the model's range; the spectra of the fit cover 90% or more"),
+    ):
+        write_spectrum(tmp_path / f"{name}.csv", source)
+        told = lineshape("transfer", transfer_bundle, tmp_path / f"{name}.csv", "-o", tmp_path / f"{name}-ir.csv")
+        assert told.returncode == 0
+        assert why in told.stdout
+        assert why in (tmp_path / f"{name}-ir.csv").read_text()
+
+
+def test_what_tells_nothing_is_refused(transfer_bundle: Path, measured: Spectrum, tmp_path: Path) -> None:
+    axis, few = measured.axis, slice(400, 420)
+    sliver = Spectrum(measured.intensities[few], SpectralAxis(axis.values[few], axis.modality, axis.unit))
+    for name, source, why in (
+        ("flat", Spectrum(np.full(len(measured), 5.0), axis), "the spectrum is flat"),
+        ("sliver", sliver, r"the spectrum covers 2% of the model's range (150 to 1250 cm-1); a transfer needs 50%"),
+    ):
+        write_spectrum(tmp_path / f"{name}.csv", source)
+        done = lineshape("transfer", transfer_bundle, tmp_path / f"{name}.csv", "-o", tmp_path / "out.csv")
+        assert (done.returncode, why in done.stderr) == (1, True), done.stderr
+        assert not (tmp_path / "out.csv").exists()
 
 
 def test_wrong_use_is_exit_code_2(sample_bundle: Path, transfer_bundle: Path, tmp_path: Path) -> None:

@@ -167,7 +167,6 @@ def test_the_commands_never_write_over_a_measured_file(told_bundles: dict[str, P
         ["reconstruct", told_bundles["reconstruct"], files[0], "-o", files[0]],
         ["encode", told_bundles["encode"], *files, "-o", files[1]],
         ["interpolate", told_bundles["interpolate"], *files, "-o", files[1]],
-        ["interpolate", told_bundles["interpolate"], *files, "-o", files[0].with_name("x.csv"), "--plot", files[0]],
     ):
         done = lineshape(*words)
         assert (done.returncode, "is one of the measured files" in done.stderr) == (2, True), done.stderr

@@ -40,7 +40,8 @@ def test_the_verb_writes_what_numpy_reads(files: tuple[Path, Path], tmp_path: Pa
     verb.command()(commands.join)
     done = CliRunner().invoke(verb, [*map(str, files), "--by", "specimen", "-o", str(out)])
     assert done.exit_code == 0, done.output
-    assert "2 specimens of both files" in done.output
+    assert "2 specimens that stand in both files" in done.output
+    assert CliRunner().invoke(verb, [*map(str, files), "--by", "specimen", "-o", "pairs.csv"]).exit_code
     assert np.load(out, allow_pickle=False)["xrd"].shape == (2, 3)
 
 
@@ -54,3 +55,14 @@ def test_what_cannot_be_joined_is_said(files: tuple[Path, Path], tmp_path: Path)
     np.savez(strangers, xrd=np.ones((2, 3)), specimen=["q"])
     with pytest.raises(DataError, match="xrd has 2 rows, and specimen has 1"):
         join(files[0], strangers, "specimen")
+    with pytest.raises(DataError, match="'ir' is an array of 2 dimensions"):
+        join(*files, "ir")
+
+
+def test_a_modality_is_never_lost_in_joining(files: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"ir\.npz: its spectra are named ir, as those of the other file; name each"):
+        join(files[0], files[0], "specimen")
+    labels = tmp_path / "labels.npz"
+    np.savez(labels, specimen=list("ab"), mineral=["A", "B"])
+    with pytest.raises(DataError, match=r"labels\.npz: no spectra; name each"):
+        join(files[0], labels, "specimen")

@@ -242,6 +242,9 @@ def test_repeats_are_averaged_pair_by_pair_and_judged_beside_the_baselines(
         assert interval.low <= interval.value <= interval.high
     saved = found.trust["interval_score_constant_width"].value - found.trust["interval_score"].value
     assert found.trust["interval_score_saved"].value == pytest.approx(saved, abs=2e-4)  # likewise
+    familiar = np.stack([answers.familiarity >= trust.FAMILIAR for answers in repeats])
+    for name, which in (("pearson_familiar", familiar), ("pearson_unfamiliar", ~familiar)):
+        assert found.trust[name].value == pytest.approx(np.stack(each)[which].mean(), abs=1e-4)
     assert (found.repeats, found.folds, found.pairs, found.minerals) == (2, FOLDS, 50, 25)
     results = bench.as_results(found)
     assert {"pearson_mean", "pearson_median", "rmse", "baselines", "coverage_by_mineral"} <= results.keys()

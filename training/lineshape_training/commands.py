@@ -13,6 +13,7 @@ from lineshape_training.transfer.commands import References, transfer, transfer_
 from lineshape_training.transfer_studies.commands import transfer_cost, transfer_studies
 
 if TYPE_CHECKING:
+    from lineshape_training.family import Table
     from lineshape_training.recipe import Recipe
 
 bench = typer.Typer(no_args_is_help=True)
@@ -81,7 +82,6 @@ def fit(
     from tqdm import tqdm
 
     from lineshape_training import fitting, loading, splits
-    from lineshape_training.spectra import PairTable, SpectraTable
 
     if device not in ("auto", "cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
         raise UsageError(f"--device {device}: choose auto, cpu or, where torch sees a GPU, cuda")
@@ -107,15 +107,28 @@ def fit(
             raise typer.Exit(130) from None
     if quiet:
         return
-    found, classes = run.fitted, run.spec.conditions.classes
-    from_whom = table if isinstance(table, SpectraTable) else table.references
-    unknown = int((from_whom.labels == "").sum()) if from_whom else 0
-    beside = "references" if isinstance(table, PairTable) else "spectra"
-    told = f" told {len(classes)} classes ({unknown} {beside} without one)," if classes else ""
+    found = run.fitted
+    steps = f"{found.steps} steps{' chosen on held-out groups' if plan.fit.chosen else ''}"
     typer.echo(
-        f"{out}: {plan.family} with {found.parameters:,} parameters,{told} {len(table)} spectra of {run.spec.groups} "
-        f"groups, {found.steps} steps chosen on held-out groups, {found.seconds:.0f} s"
+        f"{out}: {plan.family} with {found.parameters:,} parameters,{_told(table, len(run.spec.conditions.classes))} "
+        f"{len(table)} spectra of {run.spec.groups} groups, {steps}, {found.seconds:.0f} s"
     )
+
+
+def _told(table: Table, classes: int) -> str:
+    """What a fit was told of its spectra, or a transfer of the references beside its pairs."""
+    from lineshape_training.spectra import PairTable
+
+    known = table.references if isinstance(table, PairTable) else table
+    unknown = f"{classes} classes ({int((known.labels == '').sum())} without one)" if known and classes else ""
+    if not isinstance(table, PairTable):
+        return f" told {unknown}," if unknown else ""
+    if known is None:
+        return ""
+    groups = set(table.group.tolist())
+    shared = len(groups & set(known.group.tolist()))
+    of = f" of {unknown}" if unknown else ""
+    return f" beside {len(known):,} references{of} that name {shared} of the pairs' {len(groups)} groups,"
 
 
 bench.command("transfer")(transfer)

@@ -127,6 +127,11 @@ class FitSpec(Struct, frozen=True, forbid_unknown_fields=True):
         if self.steps % self.evaluate_every:
             raise ValueError(f"steps ({self.steps}) must be a multiple of evaluate_every ({self.evaluate_every})")
 
+    @property
+    def chosen(self) -> bool:
+        """Whether there are several numbers of steps to choose from."""
+        return self.steps > self.evaluate_every
+
 
 class Range(Struct, frozen=True, forbid_unknown_fields=True):
     """Where a number is searched for: on a logarithmic scale if `log`, among whole numbers if `whole`."""

@@ -81,7 +81,9 @@ def choose(
 
 
 def join(
-    first: Annotated[Path, typer.Argument(help="An npz, CSV or Parquet file; its columns go before the other's.")],
+    first: Annotated[
+        Path, typer.Argument(help="An npz, CSV or Parquet file; of columns that both have, its are kept.")
+    ],
     second: Annotated[Path, typer.Argument(help="The same specimens, measured in another way.")],
     by: Annotated[str, typer.Option(help="The column of both that names the specimen.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The npz file to write.")],
@@ -91,11 +93,14 @@ def join(
 
     import numpy as np
 
+    from lineshape.errors import UsageError
     from lineshape.files import write_atomically
     from lineshape_training.datasets import joining
 
+    if out.suffix != ".npz":
+        raise UsageError(f"{out}: pairs become an .npz file")
     pairs = joining.join(first, second, by)
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **pairs)
     write_atomically(out, content.getvalue())
-    typer.echo(f"{out}: {len(pairs[by])} specimens of both files")
+    typer.echo(f"{out}: {len(pairs[by])} specimens that stand in both files, each by its first row in either")

@@ -17,7 +17,8 @@ def join(first: Path, second: Path, by: str) -> dict[str, NDArray[np.generic]]:
     Parameters
     ----------
     first, second : Path
-        Files of named columns; where both have a column, the first one's is kept.
+        Files of named columns, each with spectra that the other lacks; where both have a column, the first one's is
+        kept.
     by : str
         The column that names the specimen.
 
@@ -32,9 +33,10 @@ def join(first: Path, second: Path, by: str) -> dict[str, NDArray[np.generic]]:
     ReadError
         If a file cannot be read.
     DataError
-        If either has no such column, or they have no specimen in common.
+        If either has no such column, they have no specimen in common, or the spectra have the same names.
     """
     tables = [_one_a_specimen(path, by) for path in (first, second)]
+    _check_spectra(tables, (first, second))
     left, right = (table[by] for table in tables)
     common = left[np.isin(left, right)]
     if not len(common):
@@ -48,12 +50,26 @@ def join(first: Path, second: Path, by: str) -> dict[str, NDArray[np.generic]]:
     return joined
 
 
+def _check_spectra(tables: list[Columns], paths: tuple[Path, Path]) -> None:
+    """Each file must bring spectra that the other does not have."""
+    spectra = [{name for name, values in table.items() if values.ndim == 2} for table in tables]
+    for path, own, others in zip(paths, spectra, reversed(spectra), strict=True):
+        if not own - others:
+            what = (
+                f"its spectra are named {', '.join(sorted(own))}, as those of the other file" if own else "no spectra"
+            )
+            raise DataError(f"{path}: {what}; name each file's arrays by their modality (raman and raman_axis, ir and "
+                            "ir_axis, ...)")  # fmt: skip
+
+
 def _one_a_specimen(path: Path, by: str) -> Columns:
     """The columns of a file, with the first row of each specimen."""
     columns = read_columns(path)
     if by not in columns:
         raise DataError(f"{path} has no column {by!r}; it has {', '.join(sorted(columns))}")
     names = columns[by]
+    if names.ndim != 1:
+        raise DataError(f"{path}: {by!r} is an array of {names.ndim} dimensions; a specimen's name is one of a column")
     _, rows = np.unique(names, return_index=True)
     rows = np.sort(rows)
     if wrong := [name for name, values in columns.items() if AXIS not in name and len(values) != len(names)]:

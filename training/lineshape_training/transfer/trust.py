@@ -22,6 +22,7 @@ PerPair: TypeAlias = Float64[np.ndarray, " n"]
 LEVEL = 0.9  # what an interval promises
 PEAK = 0.1  # intensity from which a point belongs to a peak
 GOOD = 0.7  # Pearson correlation above which a transfer is good
+FAMILIAR = 0.5  # half of the held-out groups of a fit are less so
 
 
 def trust(repeats: Sequence[Answers], measured: Measured,
@@ -32,7 +33,8 @@ def trust(repeats: Sequence[Answers], measured: Measured,
     every mineral with the same weight. ``interval_score`` (smaller is better),
     that of a band of one width around the same spectra, and how much ours saves. ``familiarity_auc``: how well
     familiarity tells pairs with a correlation above `GOOD` from the rest; ``cosine_auc``: how well the similarity of
-    the nearest source does; and their difference.
+    the nearest source does; and their difference. ``pearson_familiar`` and ``pearson_unfamiliar``: the mean correlation
+    of pairs with a familiarity of at least `FAMILIAR`, and of the rest.
 
     Parameters
     ----------
@@ -93,7 +95,7 @@ def by_group(values: PerPair, group: Names) -> Float64[np.ndarray, " g"]:
 
 
 def _told(repeats: Sequence[Answers], group: Names, pearson: Float64[np.ndarray, "r n"]) -> dict[str, Interval]:
-    """What familiarity and the nearest cosine tell of a good transfer; the mean over repeats is taken of the AUC."""
+    """What familiarity and the nearest cosine tell of a transfer; the mean over repeats is taken of the AUC."""
     scores = np.stack([np.stack([answers.familiarity, answers.cosine]) for answers in repeats])
     columns = np.concatenate([scores, pearson[:, None]], axis=1).transpose(2, 0, 1)  # [n, r, 3]
 
@@ -106,7 +108,17 @@ def _told(repeats: Sequence[Answers], group: Names, pearson: Float64[np.ndarray,
 
         return bootstrapped(columns, group, statistic)
 
-    return {"familiarity_auc": told(0), "cosine_auc": told(1), "familiarity_gain": told(0, 1)}
+    def expected(familiar: bool) -> Interval:
+        def statistic(drawn: NDArray[Any]) -> float:
+            of = (drawn[..., 0] >= FAMILIAR) == familiar
+            return float(drawn[..., 2][of].mean()) if of.any() else 0.0
+
+        return bootstrapped(columns, group, statistic)
+
+    return {
+        "familiarity_auc": told(0), "cosine_auc": told(1), "familiarity_gain": told(0, 1),
+        "pearson_familiar": expected(True), "pearson_unfamiliar": expected(False),
+    }  # fmt: skip
 
 
 def _mean(repeats: list[PerPair]) -> PerPair:
