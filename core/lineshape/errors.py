@@ -13,6 +13,7 @@
     ├── FitError                    500  1   a fit that diverged or cannot go on
     └── BundleError                 500  3   a bundle that was refused
         ├── TamperedBundle          500  3   a file changed, missing, planted or outside the folder
+        ├── UntrustedBundle         500  3   a bundle that no trusted key has signed
         ├── UnsupportedBundle       500  3   a bundle of another schema or without the asked-for task
         ├── ParityError             500  3   outputs that miss the recorded ones by more than the tolerance
         └── FailedValidation        500  4   a model whose validation says 'fail', and nobody answers for it
@@ -95,6 +96,10 @@ class BundleError(LineshapeError):
 
 class TamperedBundle(BundleError):
     """A listed file changed or missing, a file planted, or a path that leaves the folder."""
+
+
+class UntrustedBundle(BundleError):
+    """A bundle that no trusted key has signed."""
 
 
 class UnsupportedBundle(BundleError):

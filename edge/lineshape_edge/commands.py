@@ -94,6 +94,7 @@ def show(path: BundlePath, json: Json = False) -> None:
         return
     manifest, validated = found.manifest, verdict_of(found)
     typer.echo(f"{manifest.name} {manifest.version}: {manifest.task}, family {manifest.family}\nsha256 {found.digest}")
+    typer.echo(found.signed_by)
     typer.echo(f"validation: {validated.verdict if validated and validated.verdict else 'not made'}")
     for role, axis in manifest.axes.items():
         typer.echo(f"{role}: {axis.modality}, {axis.first:g} to {axis.last:g} {axis.unit}, {axis.n} points")
@@ -118,7 +119,41 @@ def verify(path: BundlePath, device: Device = "cpu") -> None:
     model = opened(path, device)
     cases = sum(len(model.bundle.golden(form)) for form in model.manifest.graphs)
     typer.echo(f"{path}: {len(model.manifest.files)} files as sealed, {cases} golden cases within tolerance, "
-               f"sha256 {model.digest}")  # fmt: skip
+               f"{model.bundle.signed_by}, sha256 {model.digest}")  # fmt: skip
+
+
+@bundle.command("key")
+def key(name: Annotated[str, typer.Argument(help="Of the two files to write: NAME.key.pem and NAME.pem.")]) -> None:
+    """Make a key to sign bundles with, and the public key for those who trust it."""
+    from lineshape.bundle.signature import check_installed, new_key
+    from lineshape.errors import UsageError
+    from lineshape.files import write_atomically
+
+    check_installed()
+    secret, public = Path(f"{name}.key.pem"), Path(f"{name}.pem")
+    if there := [path for path in (secret, public) if path.exists()]:
+        raise UsageError(f"{there[0]}: already there, and a key is never written over; choose another name")
+    for path, content in zip((secret, public), new_key(), strict=True):
+        write_atomically(path, content)
+    secret.chmod(0o600)
+    typer.echo(f"{secret}: keep it to yourself\n{public}: give it to those who are to trust your bundles")
+
+
+@bundle.command("sign")
+def sign(
+    path: BundlePath,
+    private: Annotated[Path, typer.Option("--key", help="A private key on the curve P-256, PEM.")],
+) -> None:
+    """Say who answers for a bundle."""
+    from lineshape import bundle as bundles
+    from lineshape.errors import UsageError
+
+    try:
+        secret = private.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{private}: cannot be read: {error.strerror}") from None
+    bundles.sign(path, secret)
+    typer.echo(f"{path}: signed with {private}")
 
 
 def doctor(json: Json = False) -> None:

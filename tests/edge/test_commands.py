@@ -262,6 +262,23 @@ def test_what_tells_nothing_is_refused(transfer_bundle: Path, measured: Spectrum
         assert not (tmp_path / "out.csv").exists()
 
 
+def test_a_bundle_is_signed_with_a_key_that_others_trust(
+    sample_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpack(sample_bundle, tmp_path / "signed")
+    made = lineshape("bundle", "key", tmp_path / "lab")
+    assert made.returncode == 0, made.stderr
+    secret, public = tmp_path / "lab.key.pem", tmp_path / "lab.pem"
+    assert secret.stat().st_mode & 0o077 == 0
+    assert lineshape("bundle", "sign", tmp_path / "signed", "--key", secret).returncode == 0
+    monkeypatch.setenv("LINESHAPE_TRUST", str(public))
+    assert "signed by lab.pem" in lineshape("bundle", "show", tmp_path / "signed").stdout
+    refused = lineshape("bundle", "show", sample_bundle)
+    assert (refused.returncode, "signature.json: missing" in refused.stderr) == (3, True)
+    assert lineshape("bundle", "key", tmp_path / "lab").returncode == 2  # a key is never written over
+    assert lineshape("bundle", "sign", tmp_path / "signed", "--key", public).returncode == 2
+
+
 def test_wrong_use_is_exit_code_2(sample_bundle: Path, transfer_bundle: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     for words, why in [

@@ -13,7 +13,7 @@ from lineshape.bundle.contract import (
     TensorSpec,
     Tolerance,
 )
-from lineshape.bundle.sealed import Bundle, open_bundle, seal, unpack
+from lineshape.bundle.sealed import Bundle, open_bundle, seal, sign, unpack
 from lineshape.bundle.tensors import check_close, check_inputs
 from lineshape.bundle.verdict import Verdict, check_verdict, refuse, verdict_of
 
@@ -37,6 +37,7 @@ __all__ = [
     "open_bundle",
     "refuse",
     "seal",
+    "sign",
     "unpack",
     "verdict_of",
 ]

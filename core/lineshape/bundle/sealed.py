@@ -2,7 +2,8 @@
 
 Nothing is parsed before it is hashed. `bundle.sha256` holds the digest of `bundle.json` (the root), `bundle.json` the
 digest of every other file; a file changed, missing, planted or outside the folder is refused by name. What is read
-later is hashed again, so that the bytes that run are the bytes that were verified.
+later is hashed again, so that the bytes that run are the bytes that were verified. Where `LINESHAPE_TRUST` names public
+keys, a bundle that none of them has signed is refused as well.
 """
 
 from __future__ import annotations
@@ -21,6 +22,15 @@ from numpy.typing import NDArray
 
 from lineshape.bundle.archive import Archive, Zip, open_archive, pack
 from lineshape.bundle.contract import GOLDEN, MANIFEST, ROOT, FileSpec, Form, Manifest, decode, encode
+from lineshape.bundle.signature import (
+    SIGNATURE,
+    TRUST,
+    check_envelope,
+    check_installed,
+    check_signature,
+    signed,
+    trusted_keys,
+)
 from lineshape.errors import BundleError, ReadError, TamperedBundle, UnsupportedBundle, UsageError
 from lineshape.files import write_atomically
 from lineshape.npz import read_npz
@@ -47,6 +57,21 @@ class Bundle:
         content = self.archive.read(name)
         _check(name, content, self.manifest.files[name])
         return content
+
+    @property
+    def signature(self) -> bytes | None:
+        """`signature.json`, if the bundle was signed."""
+        return self.archive.read(SIGNATURE) if SIGNATURE in self.archive.names() else None
+
+    @property
+    def signed_by(self) -> str:
+        """Who has signed it, in words."""
+        trusted = trusted_keys()
+        if self.signature is None:
+            return "not signed"
+        if trusted is None:
+            return f"signed, and {TRUST} names no key to check that with"
+        return f"signed by {check_signature(self.manifest, self.digest, self.signature, trusted)}"
 
     def golden(self, form: Form) -> list[tuple[Arrays, Arrays]]:
         """The recorded (inputs, outputs) of a form of the model.
@@ -90,14 +115,16 @@ def open_bundle(path: Path | str) -> Bundle:
         If anything is not as it was sealed; the message names the file.
     UnsupportedBundle
         If there is no bundle, or one of another schema.
+    UntrustedBundle
+        If only some keys are trusted (`LINESHAPE_TRUST`), and none of them has signed it.
     """
     try:
-        return _verified(open_archive(Path(path)), path)
+        return _verified(open_archive(Path(path)), trusted_keys())
     except BundleError as error:
         raise type(error)(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
 
 
-def _verified(archive: Archive, path: Path | str) -> Bundle:
+def _verified(archive: Archive, trusted: Mapping[str, bytes] | None = None) -> Bundle:
     names = set(archive.names())
     for needed in (ROOT, MANIFEST):
         if needed not in names:
@@ -105,11 +132,16 @@ def _verified(archive: Archive, path: Path | str) -> Bundle:
     manifest_bytes = archive.read(MANIFEST)
     digest = _check_root(archive.read(ROOT), manifest_bytes)
     bundle = Bundle(decode(manifest_bytes), digest, archive)
-    _check_listing(names - {ROOT, MANIFEST}, bundle.manifest)
+    _check_listing(names - {ROOT, MANIFEST, SIGNATURE}, bundle.manifest)
     for name in bundle.manifest.files:
         bundle.read(name)
     if isinstance(archive, Zip):
         archive.check_canonical()
+    if bundle.signature is not None:
+        check_envelope(bundle.manifest, digest, bundle.signature)
+    if trusted is not None:
+        check_installed()
+        check_signature(bundle.manifest, digest, bundle.signature, trusted)
     return bundle
 
 
@@ -141,6 +173,31 @@ def seal(manifest: Manifest, files: Mapping[str, bytes], out: Path | str) -> str
     else:
         _write_folder(out, everything)
     return digest
+
+
+def sign(path: Path, key: bytes) -> None:
+    """Put a signature into a bundle, in the place of one that is there.
+
+    Parameters
+    ----------
+    path : Path
+        Of the bundle, which is verified first.
+    key : bytes
+        A private key on the curve P-256, PEM.
+
+    Raises
+    ------
+    UsageError
+        If this is no such key.
+    """
+    check_installed()
+    bundle = _verified(open_archive(path))
+    envelope = signed(bundle.manifest, bundle.digest, key)
+    if isinstance(bundle.archive, Zip):
+        files = {name: bundle.archive.read(name) for name in bundle.archive.names()}
+        write_atomically(path, pack({**files, SIGNATURE: envelope}))
+    else:
+        write_atomically(path / SIGNATURE, envelope)
 
 
 def unpack(path: Path | str, folder: Path) -> None:
