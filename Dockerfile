@@ -29,7 +29,7 @@ COPY --from=wheel /dist /dist
 
 FROM packages AS edge-packages
 RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip,target=/etc/pip.conf \
-    python3 -m pip install "$(ls /dist/*.whl)[edge,plot,baseline]" \
+    python3 -m pip install "$(ls /dist/*.whl)[edge,plot,baseline,signing]" \
     && find /opt/lineshape -type d -name tests -prune -exec rm -r {} +
 
 FROM packages AS serving-packages
