@@ -24,6 +24,7 @@ DIRECTIONS = {
     "xrd-ir": "XRD to IR",
 }
 PROTOCOLS = ("random", "id", "mineral")
+WHOLE = "all levers"
 CLASSES = {"family": "chemical families", "material": "minerals"}
 ARMS = ("measured", "generated", "both", "source")
 STEP_SETS = ("minerals", "saliva")
@@ -69,7 +70,8 @@ def levers_table() -> str:
     lines = ["| | | Pearson without it | gain of the lever |", "|---" * 4 + "|"]
     for direction, found in _results("transfer-ablation.json").items():
         for name, line in found.get("ablation", {}).items():
-            cells = _interval(line["pearson_mean"]), _interval(line["gain"], "+.3f")
+            gain = "" if name == WHOLE else _interval(line["gain"], "+.3f")
+            cells = _interval(line["pearson_mean"]), gain
             lines.append(f"| {DIRECTIONS[direction]} | {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -85,6 +87,20 @@ def classes_table() -> str:
                     cells = " | ".join(accuracy[classifier, arm] for arm in ARMS)
                     name = f"{DIRECTIONS[direction]}, {protocol} held out: {told['classes']} {CLASSES[task]}"
                     lines.append(f"| {name} | {classifier} | {cells} |")
+    return "\n".join(lines)
+
+
+def cost_table() -> str:
+    """Rows of `docs/results/transfer-cost.json`: a transfer beside the network of SpectroGen's public code."""
+    lines = ["| | parameters | MB | milliseconds | the paper's network takes, times as long |", "|---" * 5 + "|"]
+    found: dict[str, Any] = _results("transfer-cost.json")["cost"]
+    for name, one in found.items():
+        spent, slower = _interval(one["milliseconds"], ".2f"), one["paper"]["times_slower"]
+        longer = ", ".join(f"{_interval(slower[runtime], '.0f')} in {runtime}" for runtime in slower)
+        lines.append(f"| `{name}` | {one['parameters']:,} | {one['edge_bytes'] / 1e6:.1f} | {spent} | {longer} |")
+    paper = next(iter(found.values()))["paper"]
+    spent = ", ".join(f"{_interval(one, '.0f')} in {runtime}" for runtime, one in paper["milliseconds"].items())
+    lines.append(f"| the paper's network | {paper['parameters']:,} | {paper['bytes'] / 1e6:.0f} | {spent} | |")
     return "\n".join(lines)
 
 
@@ -224,7 +240,12 @@ TABLES = {
         "steps": steps_table,
         "analytes": analytes_table,
     },
-    "docs/transfer.md": {"directions": directions_table, "levers": levers_table, "classes": classes_table},
+    "docs/transfer.md": {
+        "directions": directions_table,
+        "levers": levers_table,
+        "classes": classes_table,
+        "cost": cost_table,
+    },
 }
 
 
