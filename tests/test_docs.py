@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 TASKS = ("data", "fit", "transfer", "families", "diffusion", "validate", "dossier", "export", "edge", "serve")
 PAGES = ["README.md", *(f"docs/{task}.md" for task in TASKS)]
 GOES_ON_WITH = {  # the pages whose files a page needs, and through them the pages that those need
+    "docs/transfer.md": ("README.md",),
     "docs/validate.md": ("docs/data.md", "docs/fit.md"),
     "docs/dossier.md": ("docs/validate.md",),
     "docs/export.md": ("docs/fit.md",),
