@@ -48,7 +48,7 @@ def judge(run: Run) -> Judgement:
         for known, asked in folds
     ]  # fmt: skip
     mean, nearest = (float(np.mean([part[name] for part in parts])) for name in (baselines.MEAN, baselines.NEAREST))
-    new = new_specimens(run)
+    new = cast(PairTable, load_table(run.spec.data, recipe, NEW_SEED))
     found = network(torch.from_numpy(new.source.values), torch.from_numpy(new.source.mask))[0].numpy()
     alike = correlation(found, cells.truth(recipe, new), new.target.mask)
     return Judgement(1 - float(np.mean(run.fitted.held_out)), mean, nearest, float(alike.mean()))
