@@ -19,7 +19,7 @@ from lineshape_edge.model import Model
 from lineshape_edge.session import Arrays
 
 ROWS = 8  # that a refusal names
-WHOLE = 0.9  # share of the grid that fits ask for, and that an interpolation needs, for its contract has no mask
+WHOLE = 0.9  # share of the grid below which a transfer warns, and that an interpolation needs: it has no mask
 LEAST = 0.5  # share of the grid that a transfer needs
 UNFAMILIAR = 0.05  # of the groups held out of a fit, one in twenty was stranger
 
@@ -249,8 +249,7 @@ def _refuse_empty(model: Model, inputs: Arrays) -> None:
 def _doubts(familiarity: float, covered: float) -> list[str]:
     """What a transfer says of itself, in sentences."""
     unlike = f"Unlike what the model has seen (familiarity below {UNFAMILIAR:g}): do not use the estimate."
-    partial = (f"It covers {covered:.0%} of the model's range; the spectra of the fit cover {WHOLE:.0%} or more, so it "
-               "is less familiar than it would be as a whole.")  # fmt: skip
+    partial = f"It covers {covered:.0%} of the model's range: measured on all of it, the estimate would rest on more."
     return [said for said, holds in ((unlike, familiarity < UNFAMILIAR), (partial, covered < WHOLE)) if holds]
 
 

@@ -240,7 +240,7 @@ def test_why_an_estimate_is_not_to_be_trusted_stands_wherever_it_is_read(
     part = Spectrum(measured.intensities[:half], SpectralAxis(axis.values[:half], axis.modality, axis.unit))
     for name, source, why in (
         ("noise", noise_like(measured), "Unlike what the model has seen (familiarity below 0.05): do not use"),
-        ("part", part, "of the model's range; the spectra of the fit cover 90% or more"),
+        ("part", part, "of the model's range: measured on all of it"),
     ):
         write_spectrum(tmp_path / f"{name}.csv", source)
         told = lineshape("transfer", transfer_bundle, tmp_path / f"{name}.csv", "-o", tmp_path / f"{name}-ir.csv")

@@ -75,7 +75,9 @@ def _beside(table: Table, references: str, recipe: Recipe) -> PairTable:
         raise UsageError(f"recipe {recipe.name} has no [references], so there is nothing to learn from {references}")
     dataset, folder = find_dataset(references)
     grid = recipe.axes["source"]
-    (columns,) = dataset.columns(folder)
+    columns, *more = dataset.columns(folder)
+    if more:
+        raise UsageError(f"{references} has several files; references stand in one")
     unit = unit_of(axis_name(columns, grid.modality, dataset.files[0])) or grid.unit
     layout = Layout(grid.modality, unit, (spec.group,), label=spec.label, analytes=spec.analytes,
                     laser_nm=grid.laser_nm)  # fmt: skip

@@ -137,12 +137,18 @@ def _verified(archive: Archive, trusted: Mapping[str, bytes] | None = None) -> B
         bundle.read(name)
     if isinstance(archive, Zip):
         archive.check_canonical()
-    if bundle.signature is not None:
-        check_envelope(bundle.manifest, digest, bundle.signature)
+    _check_signed(bundle, trusted)
+    return bundle
+
+
+def _check_signed(bundle: Bundle, trusted: Mapping[str, bytes] | None) -> None:
+    """By a trusted key, where some are; else only that a signature is one of this bundle."""
+    envelope = bundle.signature
     if trusted is not None:
         check_installed()
-        check_signature(bundle.manifest, digest, bundle.signature, trusted)
-    return bundle
+        check_signature(bundle.manifest, bundle.digest, envelope, trusted)
+    elif envelope is not None:
+        check_envelope(bundle.manifest, bundle.digest, envelope)
 
 
 def seal(manifest: Manifest, files: Mapping[str, bytes], out: Path | str) -> str:
