@@ -26,7 +26,7 @@ from lineshape.writers import write_spectrum
 from lineshape_training.minerals import mineral_pairs
 
 ROOT = Path(__file__).parents[1]
-TASKS = ("data", "fit", "transfer", "families", "diffusion", "validate", "dossier", "export", "edge", "serve")
+TASKS = ("data", "fit", "transfer", "families", "diffusion", "validate", "dossier", "export", "edge", "serve", "triton")
 PAGES = ["README.md", *(f"docs/{task}.md" for task in TASKS)]
 GOES_ON_WITH = {  # the pages whose files a page needs, and through them the pages that those need
     "docs/transfer.md": ("README.md",),
@@ -35,20 +35,26 @@ GOES_ON_WITH = {  # the pages whose files a page needs, and through them the pag
     "docs/export.md": ("docs/fit.md",),
     "docs/edge.md": ("README.md", "docs/export.md"),
     "docs/serve.md": ("README.md", "docs/export.md"),
+    "docs/triton.md": ("README.md", "docs/export.md"),
 }
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
+def environment(folder: Path) -> dict[str, str]:
+    """Stores of bundles belong to the reader's folder, and not to whoever runs the tests."""
+    return ENVIRONMENT | {"LINESHAPE_STORE": str(folder / "store"), "BENTOML_HOME": str(folder / "bentoml")}
+
+
 def run(kind: str, text: str, folder: Path) -> None:
     command = ["bash", "-euo", "pipefail", "-c", text] if kind == "sh" else [sys.executable, "-c", text]
-    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True)
     assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
 
 
 def serve(text: str, folder: Path, port: int) -> subprocess.Popen[bytes]:
     """Start `lineshape serve ...`, the one command that does not end by itself."""
-    process = subprocess.Popen(text.split(), cwd=folder, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(text.split(), cwd=folder, env=environment(folder), stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         try:

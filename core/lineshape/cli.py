@@ -46,12 +46,15 @@ def _application() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     application.callback()(_about)
+    groups = {"": application}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        group, _, name = point.name.rpartition(".")  # `bench.export`: a room adds a verb to the group of another
         verb = point.load()
         if isinstance(verb, typer.Typer):
-            application.add_typer(verb, name=point.name)
+            groups[group].add_typer(verb, name=name)
+            groups[point.name] = verb
         else:
-            application.command(point.name)(verb)
+            groups[group].command(name)(verb)
     return application
 
 
@@ -64,7 +67,7 @@ def _about(
 def _extra(arguments: list[str]) -> str:
     """The extra that a verb names, or else that of its room: `lineshape_edge.commands` asks for `edge`."""
     verbs: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=GROUP)}
-    point = verbs.get(arguments[1]) if len(arguments) > 1 else None
+    point = verbs.get(".".join(arguments[1:3])) or verbs.get("".join(arguments[1:2]))
     if point is None:
         return "all"
     return point.extras[0] if point.extras else point.module.split(".")[0].removeprefix("lineshape_")

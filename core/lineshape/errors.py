@@ -112,5 +112,9 @@ class FailedValidation(BundleError):
     exit_code = 4
 
 
+class FidelityError(BundleError):
+    """A graph in lower precision that is too far from the full one."""
+
+
 class ParityError(BundleError):
     """Outputs that miss the recorded ones by more than the bundle's tolerance."""

@@ -1,4 +1,4 @@
-"""The verbs of the edge room that need no measured spectrum: sample, bundle, doctor."""
+"""The verbs of the edge room that need no measured spectrum: sample, doctor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ import typer
 if TYPE_CHECKING:
     from lineshape_edge.model import Model
 
-BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .lineshape file or a bundle's folder.")]
+BundlePath = Annotated[
+    str,
+    typer.Argument(
+        metavar="BUNDLE", help="A .lineshape file, a bundle's folder, or NAME or NAME@VERSION of an installed one."
+    ),
+]
 PICTURES = (".png", ".svg", ".pdf")
 
 
@@ -25,8 +30,6 @@ def _picture(path: Path | None) -> Path | None:
 Plot = Annotated[Path | None, typer.Option(callback=_picture, help="Also draw a picture here (.png, .svg or .pdf).")]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
-
-bundle = typer.Typer(help="Look at bundles and check them.", no_args_is_help=True)
 
 
 def sample(
@@ -83,79 +86,6 @@ def _amounts(words: list[str]) -> dict[str, float]:
     return amounts
 
 
-@bundle.command("show")
-def show(path: BundlePath, json: Json = False) -> None:
-    """What a bundle is for, what it takes and what it gives."""
-    from lineshape.bundle import open_bundle, verdict_of
-
-    found = open_bundle(path)
-    if json:
-        typer.echo(msgspec.json.encode({"digest": found.digest, "manifest": found.manifest}))
-        return
-    manifest, validated = found.manifest, verdict_of(found)
-    typer.echo(f"{manifest.name} {manifest.version}: {manifest.task}, family {manifest.family}\nsha256 {found.digest}")
-    typer.echo(found.signed_by)
-    typer.echo(f"validation: {validated.verdict if validated and validated.verdict else 'not made'}")
-    for role, axis in manifest.axes.items():
-        typer.echo(f"{role}: {axis.modality}, {axis.first:g} to {axis.last:g} {axis.unit}, {axis.n} points")
-    if manifest.classes:
-        typer.echo(f"classes: {', '.join(manifest.classes)}")
-    for analyte in manifest.analytes:
-        typer.echo(f"analyte {analyte.name}: {analyte.low:g} to {analyte.high:g}")
-    if sampler := manifest.sampler:
-        typer.echo(f"sampler: {sampler.algorithm}, evaluations {sampler.evaluations}, guidance {sampler.guidance:g}")
-    if manifest.library:
-        typer.echo(f"library: {manifest.library}, the source spectra of the fit")
-    for wire, form in manifest.wire_names.items():
-        graph = manifest.graphs[form]
-        inputs, outputs = (", ".join(f"{t.name} {t.dtype} [n, {t.shape[1]}]" for t in side)
-                           for side in (graph.inputs, graph.outputs))  # fmt: skip
-        typer.echo(f"{wire}: {inputs} -> {outputs}")
-
-
-@bundle.command("verify")
-def verify(path: BundlePath, device: Device = "cpu") -> None:
-    """Check every hash, then run the golden cases on this machine."""
-    model = opened(path, device)
-    cases = sum(len(model.bundle.golden(form)) for form in model.manifest.graphs)
-    typer.echo(f"{path}: {len(model.manifest.files)} files as sealed, {cases} golden cases within tolerance, "
-               f"{model.bundle.signed_by}, sha256 {model.digest}")  # fmt: skip
-
-
-@bundle.command("key")
-def key(name: Annotated[str, typer.Argument(help="Of the two files to write: NAME.key.pem and NAME.pem.")]) -> None:
-    """Make a key to sign bundles with, and the public key for those who trust it."""
-    from lineshape.bundle.signature import check_installed, new_key
-    from lineshape.errors import UsageError
-    from lineshape.files import write_atomically
-
-    check_installed()
-    secret, public = Path(f"{name}.key.pem"), Path(f"{name}.pem")
-    if there := [path for path in (secret, public) if path.exists()]:
-        raise UsageError(f"{there[0]}: already there, and a key is never written over; choose another name")
-    for path, content in zip((secret, public), new_key(), strict=True):
-        write_atomically(path, content)
-    secret.chmod(0o600)
-    typer.echo(f"{secret}: keep it to yourself\n{public}: give it to those who are to trust your bundles")
-
-
-@bundle.command("sign")
-def sign(
-    path: BundlePath,
-    private: Annotated[Path, typer.Option("--key", help="A private key on the curve P-256, PEM.")],
-) -> None:
-    """Say who answers for a bundle."""
-    from lineshape import bundle as bundles
-    from lineshape.errors import UsageError
-
-    try:
-        secret = private.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{private}: cannot be read: {error.strerror}") from None
-    bundles.sign(path, secret)
-    typer.echo(f"{path}: signed with {private}")
-
-
 def doctor(json: Json = False) -> None:
     """What this machine has, and which execution providers really run; needs no network."""
     from lineshape_edge.doctor import examine
@@ -168,7 +98,7 @@ def doctor(json: Json = False) -> None:
         typer.echo(f"{name:<28} {value}")
 
 
-def opened(path: Path, device: str) -> Model:
+def opened(path: Path | str, device: str) -> Model:
     """The verified bundle as a model on a device."""
     from lineshape.errors import UsageError
     from lineshape_edge.model import Model

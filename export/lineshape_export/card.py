@@ -8,14 +8,14 @@ from lineshape.bundle import AxisSpec, Manifest
 from lineshape_training.families import family_of
 from lineshape_training.run import Run
 
-_USES = {
+USES = {
     "sample": "Draws new spectra for augmentation and method development.",
     "transfer": "Estimates the spectrum of the same material in another modality, with an interval and a familiarity.",
     "reconstruct": "Gives back what the model understands of a spectrum; the rest is unlike the spectra of the fit.",
     "encode": "Gives the few numbers that the model keeps of a spectrum: for maps, neighbours and outliers.",
     "interpolate": "Gives spectra between two measured ones, along the line between their latents.",
 }
-_LIMITS = {
+LIMITS = {
     "sample": "Samples are simulated: no measurements, and no evidence that a real spectrum of that kind exists.",
     "transfer": "The mapping is one-to-many: an estimate is no measurement. Do not use one with low familiarity; the "
                 "interval holds for materials like those of the fit.",
@@ -40,9 +40,9 @@ tags: [spectroscopy, {manifest.task}, {manifest.family}, onnx]
 
 {spec.recipe.about}.
 
-**Intended use.** {_USES[manifest.task]}
+**Intended use.** {USES[manifest.task]}
 
-**Limits.** {_LIMITS[manifest.task]}
+**Limits.** {LIMITS[manifest.task]}
 
 ## Data
 

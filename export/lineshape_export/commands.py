@@ -23,6 +23,17 @@ def export(
     guidance: Annotated[
         float | None, typer.Option(min=0, help="Of a diffusion or flow: 1 is none, more draws classes apart.")
     ] = None,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(metavar="fp16|int8", help="Also seal a graph in lower precision, if it is faithful enough."),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="The spectra of the fit, to calibrate lower precision on, where the task takes spectra."),
+    ] = None,
+    sign: Annotated[
+        Path | None, typer.Option(metavar="KEY", help="Sign the bundle with this private key on the curve P-256, PEM.")
+    ] = None,
     despite: Annotated[
         str | None, typer.Option(help="Why a run that failed validation is exported; its provenance keeps the words.")
     ] = None,
@@ -31,6 +42,23 @@ def export(
     from lineshape_export.export import export_run
     from lineshape_training.run import Run
 
+    _check_precision(precision or [])
+    key = _key(sign) if sign else None
     walked = Run(run).walked(sampler=sampler, evaluations=evaluations, guidance=guidance)
-    digest = export_run(walked, out, name, version, despite, task)  # type: ignore[arg-type]  # checked there
-    typer.echo(f"{out}: sealed, sha256 {digest}")
+    digest = export_run(walked, out, name, version, despite, task, precision or [], data, key)  # type: ignore[arg-type]
+    typer.echo(f"{out}: sealed{' and signed' if key else ''}, sha256 {digest}")
+
+
+def _key(path: Path) -> bytes:
+    from lineshape.errors import ReadError
+
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ReadError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _check_precision(precision: list[str]) -> None:
+    for one in precision:
+        if one not in ("fp16", "int8"):
+            raise typer.BadParameter(f"{one}: lower precision is fp16 or int8", param_hint="--precision")

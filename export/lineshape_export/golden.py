@@ -17,6 +17,7 @@ from lineshape_training.lineshapes import profile
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 Case: TypeAlias = tuple[Arrays, Arrays]
+Measured: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 BATCHES = (1, 2, 7)
 NOTHING = Conditions()
@@ -26,7 +27,7 @@ SEED = 20  # any will do; it is recorded through the cases themselves
 def golden_cases(contract: Contract, batches: tuple[int, ...] = BATCHES, seed: int = SEED,
                  conditions: Conditions = NOTHING) -> list[Case]:  # fmt: skip
     """Inputs and the outputs that PyTorch gives for them, one case for each batch size."""
-    inputs = [_inputs(contract, conditions, batch, seed + case) for case, batch in enumerate(batches)]
+    inputs = [inputs_of(contract, conditions, noise.seeds(seed + case, batch)) for case, batch in enumerate(batches)]
     return [(arrays, eager(contract, arrays)) for arrays in inputs]
 
 
@@ -37,9 +38,24 @@ def eager(contract: Contract, arrays: Arrays) -> Arrays:
     return {spec.name: output.numpy() for spec, output in zip(contract.outputs, outputs, strict=True)}
 
 
-def _inputs(contract: Contract, conditions: Conditions, batch: int, seed: int) -> Arrays:
-    rows = noise.seeds(seed, batch)
+def inputs_of(contract: Contract, conditions: Conditions, rows: NDArray[np.int64],
+              measured: Measured | None = None) -> Arrays:  # fmt: skip
+    """Inputs for a row each.
+
+    Parameters
+    ----------
+    contract : Contract
+    conditions : Conditions
+    rows : int64 [n, 2]
+        Seed and index; everything else follows from them.
+    measured : (values [m, L], mask [m, L]), optional
+        Spectra to take turns, in the place of drawn ones.
+    """
     arrays = {spec.name: _MAKERS[spec.role](spec, rows, conditions) for spec in contract.inputs}
+    if measured is not None:
+        values, mask = measured
+        turns = {"source": (values, 0), "mask": (mask, 0), "source_b": (values, 1)}
+        arrays |= {name: of[(rows[:, 1] + on) % len(of)] for name, (of, on) in turns.items() if name in arrays}
     if "mask" in arrays:
         arrays["source"] = arrays["source"] * arrays["mask"]
     return arrays

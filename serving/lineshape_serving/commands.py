@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lineshape.bundle.identity import named
 from lineshape.errors import MissingExtra, UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 SERVICE = "lineshape_serving.service:LineshapeService"
 
 Bundles = Annotated[
-    list[Path], typer.Argument(help="Bundles to serve: .lineshape files or folders.", show_default=False)
+    list[str], typer.Argument(help="Bundles to serve: .lineshape files, folders, or names of installed ones.")
 ]
 Host = Annotated[str, typer.Option(help="IP address to listen on; 0.0.0.0 for every network this machine is in.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="TCP port to listen on.")]
@@ -40,7 +41,7 @@ def serve(
         raise MissingExtra("serving a bundle", "serving")
     from lineshape_serving.settings import Settings
 
-    given = tuple(str(bundle.absolute()) for path in bundles for bundle in _each(path))
+    given = tuple(found for word in bundles for found in _each(word))
     settings = Settings.given(given, threads, device)
     environment = settings.to_environment()
     names = _accepted(settings)
@@ -50,11 +51,14 @@ def serve(
     _become_bentoml(host, port)
 
 
-def _each(path: Path) -> list[Path]:
-    """The bundle at `path`, or every bundle of a folder that is none itself."""
+def _each(word: str) -> list[str]:
+    """An installed bundle, the bundle at a path, or every bundle of a folder that is none itself."""
+    if named(word):
+        return [word]
+    path = Path(word).absolute()
     if path.is_dir() and not (path / "bundle.json").exists():
-        return sorted(path.glob("*.lineshape")) or [path]
-    return [path]
+        return [str(bundle) for bundle in sorted(path.glob("*.lineshape"))] or [str(path)]
+    return [str(path)]
 
 
 def _accepted(settings: Settings) -> tuple[str, ...]:

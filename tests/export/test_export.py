@@ -12,25 +12,25 @@ import onnx
 import pytest
 import torch
 from digests import digest
+from extremes import check_extremes
 from fits import often, simulated
 
 from lineshape import noise
-from lineshape.bundle import AxisSpec, TensorSpec, Tolerance, open_bundle
+from lineshape.bundle import AxisSpec, Tolerance, open_bundle
 from lineshape.errors import DataError, ParityError, UsageError
 from lineshape.library import LIBRARY
 from lineshape_edge import Model, sample
 from lineshape_edge.session import Session
 from lineshape_export import export_run
 from lineshape_export.golden import golden_cases
-from lineshape_export.graphs import to_onnx
-from lineshape_export.parity import check_parity
+from lineshape_export.graphs import to_onnx, to_program
+from lineshape_export.parity import Written, check_parity
 from lineshape_training import fitting
-from lineshape_training.contract import Contract, Seeded
+from lineshape_training.contract import Drawing, Seeded
 from lineshape_training.distilling.distilling import taught
 from lineshape_training.drawing import RunSampler
 from lineshape_training.families import family_of
 from lineshape_training.run import Run
-from lineshape_training.seeded import Normals
 
 
 @pytest.fixture(params=["transfer_bundle", "sample_bundle"])
@@ -43,7 +43,7 @@ def test_graphs_are_for_the_oldest_runtime_in_the_field(any_bundle: Path) -> Non
     bundle = open_bundle(any_bundle)
     for graph in bundle.manifest.graphs.values():
         model = onnx.load_model_from_string(bundle.read(graph.file))
-        assert (model.ir_version, {o.domain: o.version for o in model.opset_import}) == (10, {"": 20})
+        assert (model.ir_version, [(o.domain, o.version) for o in model.opset_import]) == (10, [("", 20)])
         assert [i.name for i in model.graph.input] == [t.name for t in graph.inputs]
         assert [o.name for o in model.graph.output] == [t.name for t in graph.outputs]
         assert not any(t.data_location == onnx.TensorProto.EXTERNAL for t in model.graph.initializer)
@@ -62,9 +62,11 @@ def test_nothing_of_the_machine_is_sealed_in(any_bundle: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.load. is deprecated:DeprecationWarning")  # kept: users ask for it
 @pytest.mark.parametrize("batch", [1, 2, 7, 64])
-def test_torchscript_and_onnx_agree_at_any_batch(any_bundle: Path, batch: int) -> None:
+@pytest.mark.parametrize("file", ["model.ts", "model.pt2"])
+def test_what_torch_reads_and_onnx_agree_at_any_batch(any_bundle: Path, file: str, batch: int) -> None:
     bundle = open_bundle(any_bundle)
-    traced = torch.jit.load(io.BytesIO(bundle.read("model.ts")))
+    content = io.BytesIO(bundle.read(file))
+    of_torch = torch.jit.load(content) if file == "model.ts" else torch.export.load(content).module()
     model = Model(bundle)
     inputs = {
         "source": lambda n: np.random.default_rng(batch).normal(size=(batch, n)).astype(np.float32) * 100,
@@ -74,10 +76,15 @@ def test_torchscript_and_onnx_agree_at_any_batch(any_bundle: Path, batch: int) -
     }
     feed = {t.name: inputs[t.name](t.shape[1]) for t in bundle.manifest.graphs["model"].inputs}
     from_onnx = model.run(feed)
-    from_script = traced(*map(torch.from_numpy, feed.values()))
-    for (name, array), tensor in zip(from_onnx.items(), from_script, strict=True):
+    with torch.no_grad():
+        from_torch = of_torch(*map(torch.from_numpy, feed.values()))
+    for (name, array), tensor in zip(from_onnx.items(), from_torch, strict=True):
         allowed = bundle.manifest.tolerances[name]
         np.testing.assert_allclose(tensor.numpy(), array, rtol=allowed.relative, atol=allowed.absolute)
+
+
+def test_whatever_a_bundle_accepts_it_answers_with_numbers(any_bundle: Path) -> None:
+    check_extremes(Model(open_bundle(any_bundle)))
 
 
 def test_the_seeded_form_is_the_noise_form_fed_with_core_noise(sample_bundle: Path) -> None:
@@ -110,43 +117,32 @@ def test_a_sample_does_not_depend_on_its_batch(sample_bundle: Path) -> None:
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
-class Drawn(Contract):
-    """Nothing but the noise."""
-
-    inputs = (TensorSpec("seed", "INT64", (-1, 2), "seed", "seed, sample index"),)
-    outputs = (TensorSpec("noise", "FP32", (-1, 257), "noise", "standard normal"),)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.normals = Normals(257)
-
-    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return (self.normals(*inputs),)
-
-
 @pytest.fixture(scope="module")
 def drawn() -> Session:
-    return Session(to_onnx(Drawn().eval(), {}))
+    contract = Drawing(100, 157).eval()
+    return Session(to_onnx(to_program(contract), contract, {}))
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**31, 2**32 + 5, 2**53])
 def test_normals_in_the_graph_are_core_normals(drawn: Session, seed: int) -> None:
     rows = noise.seeds(seed, 64, first=seed)
+    expected = np.hstack([noise.normals(rows, 100), noise.normals(rows, 157, noise.DETECTOR)])
     # Equal words; sin, cos and log of float32 differ by a unit in the last place between libraries.
-    np.testing.assert_allclose(drawn.run({"seed": rows})["noise"], noise.normals(rows, 257), atol=1e-6)
+    np.testing.assert_allclose(drawn.run({"seed": rows})["noise"], expected, atol=1e-6)
 
 
 def test_parity_names_the_output_and_the_deviation(sample_run: Run, sample_bundle: Path) -> None:
     bundle = open_bundle(sample_bundle)
     contract = family_of("vae").contract(sample_run.network(), sample_run.spec.recipe).eval()
     cases = golden_cases(contract)
-    exact = {"spectrum": Tolerance(1e-3, 0)}
-    check_parity("noise", bundle.read("model.noise.onnx"), None, cases, exact)
+    exact, written = {"spectrum": Tolerance(1e-3, 0)}, Written(bundle.read("model.noise.onnx"))
+    check_parity("noise", written, cases, exact)
     inputs, outputs = cases[2]
     wrong = outputs["spectrum"].copy()
     wrong[3, 40] += 0.5
-    with pytest.raises(ParityError, match=r"'spectrum'.*ONNX Runtime, batch 7.* 0\.5 at \[3, 40\]"):
-        check_parity("noise", bundle.read("model.noise.onnx"), None, [(inputs, {"spectrum": wrong})], exact)
+    told = r"'spectrum'.*ONNX Runtime, batch 7.* 0\.5 at \[3, 40\].*row 3 was given noise of \d+ values.*noise_scale \["
+    with pytest.raises(ParityError, match=told):
+        check_parity("noise", written, [(inputs, {"spectrum": wrong})], exact)
 
 
 def test_a_seeded_form_takes_the_conditions_of_its_noise_form(sample_run: Run) -> None:
@@ -178,6 +174,7 @@ def test_every_other_sampler_is_sealed_and_draws_as_its_run_does(family: str, tm
     drawn = RunSampler(run).draw(5, 3, label)
     allowed = model.manifest.tolerances["spectrum"]
     np.testing.assert_allclose(sample(model, 5, 3, label=label), drawn, rtol=allowed.relative, atol=allowed.absolute)
+    check_extremes(model)
     assert model.manifest.sampler == family_of(run.recipe.family).sampler_of(run.recipe)
 
 
@@ -235,7 +232,8 @@ def test_the_spectra_of_the_fit_leave_only_where_the_recipe_says_so(
 def test_exporting_twice_gives_the_same_bytes(sample_run: Run, sample_bundle: Path, tmp_path: Path) -> None:
     export_run(sample_run, tmp_path / "again.lineshape")
     once, again = open_bundle(sample_bundle), open_bundle(tmp_path / "again.lineshape")
-    for name in once.manifest.files.keys() - {"model.ts"}:  # TorchScript counts the classes traced in one process
+    # TorchScript counts the classes traced in one process, and torch.export what it has saved.
+    for name in once.manifest.files.keys() - {"model.ts", "model.pt2"}:
         assert digest(once.read(name)) == digest(again.read(name)), name
 
 

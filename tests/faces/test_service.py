@@ -58,7 +58,7 @@ def check_same(model, form, result, arrays):
     """The same numbers as in this process, within the bundle's tolerance."""
     expected = model.run(arrays, form)
     found = {name: result.as_numpy(name) for name in expected}
-    check_close(form, model.manifest.tolerances, expected, found, "through the wire")
+    check_close(form, model.manifest.allowed(form), expected, found, "through the wire")
 
 
 def test_health_and_metadata(client, transfer, sampler):

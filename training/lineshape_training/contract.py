@@ -5,12 +5,12 @@ No state, no random op, no op that mixes the rows of a batch; every tensor is ra
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from lineshape.bundle import TensorSpec
-from lineshape.noise import DETECTOR
 from lineshape_training.seeded import Normals
+
+SEED = TensorSpec("seed", "INT64", (-1, 2), "seed", "seed, sample index")
 
 
 class Contract(nn.Module):
@@ -25,22 +25,35 @@ class Contract(nn.Module):
         raise NotImplementedError
 
 
+class Drawing(Contract):
+    """Noise alone: `seed` to the `noise` that a sampler takes."""
+
+    inputs = (SEED,)
+
+    def __init__(self, latent: int, detector: int) -> None:
+        super().__init__()
+        self.outputs = (TensorSpec("noise", "FP32", (-1, latent + detector), "noise", "standard normal"),)
+        self.normals = Normals(latent, detector)
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Draw the noise of each row."""
+        return (self.normals(*inputs),)
+
+
 class Seeded(Contract):
     """The seeded form of a sampler: `seed` (seed, sample index) in the place of its `noise`."""
 
     def __init__(self, sampler: Contract) -> None:
         super().__init__()
         noise, *conditions = sampler.inputs
-        self.inputs = (TensorSpec("seed", "INT64", (-1, 2), "seed", "seed, sample index"), *conditions)
+        self.inputs = (SEED, *conditions)
         self.outputs = sampler.outputs
         self.detector = sampler.detector
-        self.latent = Normals(noise.shape[1] - self.detector)
-        self.grain = Normals(self.detector, DETECTOR) if self.detector else None
+        self.normals = Normals(noise.shape[1] - self.detector, self.detector)
         self.sampler = sampler
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Draw the noise of each row, then sample."""
         seed, *conditions = inputs
-        noise = self.latent(seed) if self.grain is None else torch.cat([self.latent(seed), self.grain(seed)], dim=1)
-        outputs: tuple[Tensor, ...] = self.sampler(noise, *conditions)
+        outputs: tuple[Tensor, ...] = self.sampler(self.normals(seed), *conditions)
         return outputs

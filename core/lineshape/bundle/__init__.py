@@ -1,5 +1,6 @@
 """The bundle: one exporter writes it, every face reads it."""
 
+from lineshape.bundle.agreement import check_close, peak_shifts
 from lineshape.bundle.contract import (
     AnalyteSpec,
     AxisSpec,
@@ -13,8 +14,10 @@ from lineshape.bundle.contract import (
     TensorSpec,
     Tolerance,
 )
-from lineshape.bundle.sealed import Bundle, open_bundle, seal, sign, unpack
-from lineshape.bundle.tensors import check_close, check_inputs
+from lineshape.bundle.identity import Identity, named
+from lineshape.bundle.sealed import Bundle, copy_bundle, open_bundle, seal, sign, unpack
+from lineshape.bundle.store import Installed, Store
+from lineshape.bundle.tensors import check_inputs
 from lineshape.bundle.verdict import Verdict, check_verdict, refuse, verdict_of
 
 __all__ = [
@@ -23,10 +26,13 @@ __all__ = [
     "Bundle",
     "Form",
     "GraphSpec",
+    "Identity",
+    "Installed",
     "Limits",
     "Manifest",
     "NoiseSpec",
     "SamplerSpec",
+    "Store",
     "Task",
     "TensorSpec",
     "Tolerance",
@@ -34,7 +40,10 @@ __all__ = [
     "check_close",
     "check_inputs",
     "check_verdict",
+    "copy_bundle",
+    "named",
     "open_bundle",
+    "peak_shifts",
     "refuse",
     "seal",
     "sign",

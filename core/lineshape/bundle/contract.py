@@ -14,17 +14,19 @@ from lineshape.preprocessing import AxisStep, Step
 SCHEMA: Literal[1] = 1
 MANIFEST, ROOT = "bundle.json", "bundle.sha256"  # the only files that bundle.json does not list
 GOLDEN = "golden.npz"
+UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)  # JSON that is none; ValueError: it is not UTF-8
 
 Task: TypeAlias = Literal["sample", "transfer", "reconstruct", "encode", "interpolate"]
-Form: TypeAlias = Literal["model", "noise"]
+Form: TypeAlias = Literal["model", "noise", "fp16", "int8"]
+FULL: dict[Form, Form] = {"fp16": "model", "int8": "model"}  # of what each is the lower precision
 Role: TypeAlias = Literal[
     "seed", "noise", "label", "analyte", "noise_scale", "source", "source_b", "mask", "weight",
     "spectrum", "lower", "upper", "familiarity", "latent",
 ]  # fmt: skip
-Name: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")]
-Version: TypeAlias = Annotated[str, Meta(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")]
-FileName: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
-Sha256: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Name: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?\Z")]
+Version: TypeAlias = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\Z")]
+FileName: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")]
+Sha256: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Count: TypeAlias = Annotated[int, Meta(ge=1)]
 
 
@@ -75,12 +77,26 @@ class TensorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     axis: str | None = None  # a key of Manifest.axes
 
 
-class GraphSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """One ONNX graph with its tensors."""
+class Tolerance(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How far an output may deviate between machines.
+
+    Each element by absolute + relative x |expected|; of each (share, most) in `quantiles`, that share of the elements
+    by no more than so much; a peak by `peak_shift` grid points.
+    """
+
+    absolute: float
+    relative: float
+    quantiles: tuple[tuple[float, float], ...] = ()
+    peak_shift: int | None = None
+
+
+class GraphSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One ONNX graph with its tensors; `tolerances` are the bundle's but for a graph in lower precision."""
 
     file: FileName
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    tolerances: dict[str, Tolerance] = {}
 
 
 class SamplerSpec(Struct, frozen=True, forbid_unknown_fields=True):
@@ -118,13 +134,6 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     intensity: tuple[float, float]
 
 
-class Tolerance(Struct, frozen=True, forbid_unknown_fields=True):
-    """Largest deviation of an output between machines: absolute + relative x |expected|."""
-
-    absolute: float
-    relative: float
-
-
 class FileSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """A file of the bundle."""
 
@@ -159,6 +168,10 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         """The name of each form on the wire."""
         return {self.name if form == "model" else f"{self.name}-{form}": form for form in self.graphs}
 
+    def allowed(self, form: Form) -> dict[str, Tolerance]:
+        """How far each output of a form may deviate between machines."""
+        return {**self.tolerances, **self.graphs[form].tolerances}
+
     def axis(self, key: str) -> SpectralAxis:
         """The axis of a tensor role."""
         if key not in self.axes:
@@ -181,7 +194,7 @@ def decode(content: bytes) -> Manifest:
     """
     try:
         manifest = msgspec.json.decode(content, type=Manifest)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise UnsupportedBundle(f"{MANIFEST}: {error}; this version of Lineshape reads schema {SCHEMA}") from None
     listed = {graph.file for graph in manifest.graphs.values()} | {GOLDEN}
     listed |= {manifest.library} if manifest.library else set()

@@ -20,8 +20,9 @@ from typing import Any, TypeAlias
 import msgspec
 from numpy.typing import NDArray
 
-from lineshape.bundle.archive import Archive, Zip, open_archive, pack
-from lineshape.bundle.contract import GOLDEN, MANIFEST, ROOT, FileSpec, Form, Manifest, decode, encode
+from lineshape.bundle.archive import Archive, Copy, Stored, Zip, open_archive, pack
+from lineshape.bundle.contract import FULL, GOLDEN, MANIFEST, ROOT, FileSpec, Form, Manifest, decode, encode
+from lineshape.bundle.identity import named
 from lineshape.bundle.signature import (
     SIGNATURE,
     TRUST,
@@ -31,6 +32,7 @@ from lineshape.bundle.signature import (
     signed,
     trusted_keys,
 )
+from lineshape.bundle.store import Store
 from lineshape.errors import BundleError, ReadError, TamperedBundle, UnsupportedBundle, UsageError
 from lineshape.files import write_atomically
 from lineshape.npz import read_npz
@@ -58,6 +60,19 @@ class Bundle:
         _check(name, content, self.manifest.files[name])
         return content
 
+    def everything(self) -> dict[str, bytes]:
+        """Every file, the root and a signature among them: a copy that is verified as a whole.
+
+        Raises
+        ------
+        BundleError
+            If the bundle no longer is what was opened.
+        """
+        copy = Copy({name: self.archive.read(name) for name in self.archive.names()})
+        if _verified(copy, trusted_keys()).digest != self.digest:
+            raise TamperedBundle(f"{MANIFEST}: changed while the bundle was read")
+        return copy.files
+
     @property
     def signature(self) -> bytes | None:
         """`signature.json`, if the bundle was signed."""
@@ -82,6 +97,7 @@ class Bundle:
             If there are none, or one lacks a tensor: a self-test that tests nothing is none.
         """
         graph, recorded = self.manifest.graphs[form], self._recorded()
+        form = FULL.get(form, form)
         cases = sorted({key.split(".")[1] for key in recorded if key.startswith(f"{form}.")})
         names = [f"{form}.{case}.{spec.name}" for case in cases for spec in (*graph.inputs, *graph.outputs)]
         if not cases or not recorded.keys() >= set(names):
@@ -107,7 +123,7 @@ def open_bundle(path: Path | str) -> Bundle:
     Parameters
     ----------
     path : Path
-        A folder, or a `.lineshape` file.
+        A folder, or a `.lineshape` file; or NAME or NAME@VERSION of a bundle in the local `Store`.
 
     Raises
     ------
@@ -119,9 +135,11 @@ def open_bundle(path: Path | str) -> Bundle:
         If only some keys are trusted (`LINESHAPE_TRUST`), and none of them has signed it.
     """
     try:
-        return _verified(open_archive(Path(path)), trusted_keys())
+        installed = named(path)
+        archive = Store().archive(installed) if installed else open_archive(Path(path))
+        return _verified(archive, trusted_keys())
     except BundleError as error:
-        raise type(error)(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
+        raise type(error)(f"{path}: {str(error).removeprefix(f'{Path(path)}: ')}") from None
 
 
 def _verified(archive: Archive, trusted: Mapping[str, bytes] | None = None) -> Bundle:
@@ -131,12 +149,14 @@ def _verified(archive: Archive, trusted: Mapping[str, bytes] | None = None) -> B
             raise TamperedBundle(f"{needed}: missing; this is no bundle")
     manifest_bytes = archive.read(MANIFEST)
     digest = _check_root(archive.read(ROOT), manifest_bytes)
+    if isinstance(archive, Zip):
+        archive.check_canonical()
     bundle = Bundle(decode(manifest_bytes), digest, archive)
     _check_listing(names - {ROOT, MANIFEST, SIGNATURE}, bundle.manifest)
     for name in bundle.manifest.files:
         bundle.read(name)
-    if isinstance(archive, Zip):
-        archive.check_canonical()
+    if isinstance(archive, Stored):
+        archive.check_identity(bundle.manifest)
     _check_signed(bundle, trusted)
     return bundle
 
@@ -151,7 +171,7 @@ def _check_signed(bundle: Bundle, trusted: Mapping[str, bytes] | None) -> None:
         check_envelope(bundle.manifest, bundle.digest, envelope)
 
 
-def seal(manifest: Manifest, files: Mapping[str, bytes], out: Path | str) -> str:
+def seal(manifest: Manifest, files: Mapping[str, bytes], out: Path | str, key: bytes | None = None) -> str:
     """Write a bundle in one step: all of it, or nothing.
 
     Parameters
@@ -162,6 +182,8 @@ def seal(manifest: Manifest, files: Mapping[str, bytes], out: Path | str) -> str
         Everything but `bundle.json` and `bundle.sha256`.
     out : Path
         A new or existing ``*.lineshape`` file, or a new folder.
+    key : bytes, optional
+        A private key to sign it with, see `sign`.
 
     Returns
     -------
@@ -173,6 +195,8 @@ def seal(manifest: Manifest, files: Mapping[str, bytes], out: Path | str) -> str
     digest = _sha256(manifest_bytes)
     decode(manifest_bytes)  # never write what no face would read
     everything = {**files, MANIFEST: manifest_bytes, ROOT: f"{digest}  {MANIFEST}\n".encode()}
+    if key:
+        everything[SIGNATURE] = signed(decode(manifest_bytes), digest, key)
     out = Path(out)
     if out.suffix == ".lineshape":
         write_atomically(out, pack(everything))
@@ -194,9 +218,12 @@ def sign(path: Path, key: bytes) -> None:
     Raises
     ------
     UsageError
-        If this is no such key.
+        If this is no such key, or the path is the name of an installed bundle.
     """
     check_installed()
+    if named(path):
+        raise UsageError(f"{path}: no file or folder there; to sign what is installed, sign the file that it came from "
+                         "and install that again")  # fmt: skip
     bundle = _verified(open_archive(path))
     envelope = signed(bundle.manifest, bundle.digest, key)
     if isinstance(bundle.archive, Zip):
@@ -208,8 +235,29 @@ def sign(path: Path, key: bytes) -> None:
 
 def unpack(path: Path | str, folder: Path) -> None:
     """Lay a bundle out as a folder; it is verified first."""
-    bundle = open_bundle(path)
-    _write_folder(folder, {name: bundle.archive.read(name) for name in bundle.archive.names()})
+    _write_folder(folder, open_bundle(path).everything())
+
+
+def copy_bundle(bundle: Bundle, out: Path) -> None:
+    """Write a bundle elsewhere, signature and all; it is verified once more on the way.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    out : Path
+        A new ``*.lineshape`` file, or a new folder.
+
+    Raises
+    ------
+    UsageError
+        If something is there.
+    """
+    if out.suffix != ".lineshape":
+        _write_folder(out, bundle.everything())
+    elif out.exists():
+        raise UsageError(f"{out}: already there; a bundle is never replaced")
+    else:
+        write_atomically(out, pack(bundle.everything()))
 
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lineshape.bundle.contract import MANIFEST, Manifest
+from lineshape.bundle.contract import MANIFEST, UNREADABLE, Manifest
 from lineshape.errors import MissingExtra, ReadError, UntrustedBundle, UsageError
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def check_envelope(manifest: Manifest, digest: str, envelope: bytes) -> Envelope
     """
     try:
         found = msgspec.json.decode(envelope, type=Envelope)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise UntrustedBundle(f"{SIGNATURE}: {error}") from None
     if found.payload_type != PAYLOAD or msgspec.json.encode(found) != envelope:
         raise UntrustedBundle(f"{SIGNATURE}: not as it was written when the bundle was signed")
@@ -163,6 +163,18 @@ def keyid(public: EllipticCurvePublicKey) -> str:
     from cryptography.hazmat.primitives import serialization as pem
 
     return hashlib.sha256(public.public_bytes(pem.Encoding.DER, pem.PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+def check_key(key: bytes) -> None:
+    """Refuse what cannot sign, before anything is made that is to be signed.
+
+    Raises
+    ------
+    UsageError
+        If this is no private key on the curve P-256.
+    """
+    check_installed()
+    _private(key)
 
 
 def check_installed() -> None:

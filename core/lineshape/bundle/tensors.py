@@ -8,13 +8,15 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lineshape.bundle.contract import GraphSpec, Limits, TensorSpec, Tolerance
-from lineshape.errors import ParityError, TensorError
+from lineshape.bundle.contract import GraphSpec, Limits, TensorSpec
+from lineshape.errors import TensorError
 
 Tensor: TypeAlias = NDArray[Any]
 
 DTYPES = {"FP32": np.dtype(np.float32), "INT64": np.dtype(np.int64)}
 LARGEST_SEED = 2**53  # the largest that survives JSON
+FARTHEST = 100.0  # from 0, that noise may be; seeded noise never is beyond 6
+LOUDEST = 1e6  # times as measured, that the detector's noise may be
 
 
 def check_inputs(graph: GraphSpec, limits: Limits, classes: int, arrays: Mapping[str, Tensor]) -> int:
@@ -54,27 +56,6 @@ def check_inputs(graph: GraphSpec, limits: Limits, classes: int, arrays: Mapping
     return batch
 
 
-def check_close(form: str, tolerances: Mapping[str, Tolerance], expected: Mapping[str, Tensor],
-                found: Mapping[str, Tensor], where: str) -> None:  # fmt: skip
-    """Hold outputs against recorded ones.
-
-    Raises
-    ------
-    ParityError
-        Names the output and its largest deviation.
-    """
-    for name, wanted in expected.items():
-        allowed, got = tolerances[name], found[name]
-        if got.shape != wanted.shape:
-            raise ParityError(f"output {name!r} of form {form!r} {where}: shape {got.shape}, expected {wanted.shape}")
-        deviation = np.abs(got.astype(np.float64) - wanted.astype(np.float64))
-        excess = deviation - allowed.absolute - allowed.relative * np.abs(wanted.astype(np.float64))
-        worst = np.unravel_index(int(np.argmax(np.where(np.isnan(excess), np.inf, excess))), excess.shape)
-        if not excess[worst] <= 0:
-            raise ParityError(f"output {name!r} of form {form!r} {where}: deviates by {deviation[worst]:.3g} at "
-                              f"{[int(i) for i in worst]}, more than the bundle's tolerance allows")  # fmt: skip
-
-
 def _check_shape(spec: TensorSpec, array: Tensor) -> int:
     if array.dtype != DTYPES[spec.dtype]:
         raise TensorError(f"input {spec.name!r}: dtype {array.dtype}, expected {DTYPES[spec.dtype]} ({spec.dtype})")
@@ -102,9 +83,13 @@ def _check_values(spec: TensorSpec, limits: Limits, classes: int, array: Tensor)
                 f"a class number between 0 and {classes - 1}",
             )
         case "noise_scale":
-            _refuse(spec, array, ~((array >= 0) & (array < np.inf)), "0 or more, and finite")
+            _refuse(spec, array, ~((array >= 0) & (array <= LOUDEST)), f"between 0 and {LOUDEST:g}")
+        case "noise":
+            _refuse(spec, array, ~(np.abs(array) <= FARTHEST), f"a standard normal, between ±{FARTHEST:g}")
         case "weight":
             _refuse(spec, array, ~((array >= 0) & (array <= 1)), "between 0 and 1")
+        case "analyte":
+            _refuse(spec, array, ~((array >= low) & (array <= high)), f"an amount between {low:g} and {high:g}")
         case _:
             _refuse(spec, array, ~np.isfinite(array.astype(np.float64)), "a finite number")
 

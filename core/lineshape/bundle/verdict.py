@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from lineshape.bundle.contract import UNREADABLE
 from lineshape.errors import FailedValidation, UnsupportedBundle
 
 if TYPE_CHECKING:
@@ -70,5 +71,5 @@ def _provenance(bundle: Bundle) -> _Provenance:
         return _Provenance()
     try:
         return msgspec.json.decode(bundle.read(PROVENANCE), type=_Provenance)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise UnsupportedBundle(f"{PROVENANCE}: {error}") from None
