@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import itertools
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -232,19 +234,89 @@ def _results(name: str) -> dict[str, Any]:
     return found
 
 
-TABLES = {
+FORMATS = ("eager", "ONNX", "noise ONNX", "TorchScript", "torch.export", "fp16", "int8")
+
+
+HEADLINE = ("wgan-gp gpu", "wgan-gp", "vae", "bayesop-gan", "ddpm x1", "ddpm x10", "flow x1", "flow x4", "flow x10",
+            "difframan x1", "raman-to-ir", "raman-to-xrd")  # fmt: skip
+
+
+def export_table() -> str:
+    """Some rows of `docs/results/export.json`: ONNX beside eager PyTorch."""
+    lines = [
+        "| | MB | nodes | export, s | deviation | ms, one: PyTorch | ONNX | of the reference | ms, 64: PyTorch | ONNX |"
+    ]
+    lines.append("|---" * 10 + "|")
+    results = _results("export.json")["export"]
+    for name in HEADLINE:
+        found = results[name]["formats"]
+        eager, onnx = found["eager"]["milliseconds"], found["ONNX"]["milliseconds"]
+        cells = [f"{found['ONNX']['size'] / 1e6:.1f}", f"{found['ONNX']['nodes']}", f"{found['ONNX']['seconds']:.0f}",
+                 f"{found['ONNX']['deviation']:.0e}", f"{eager['1']['value']:.2f}", f"{onnx['1']['value']:.2f}",
+                 _interval(results[name]["of_reference"], ".2f"),
+                 f"{eager['64']['value']:.0f}", f"{onnx['64']['value']:.0f}"]  # fmt: skip
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def export_sizes_table() -> str:
+    """Rows of `docs/results/export.json`: what each format takes on disk, and ONNX to write."""
+    lines = [f"| | {' | '.join(FORMATS[1:])} | nodes | s |", "|---" * (len(FORMATS) + 2) + "|"]
+    for name, line in _results("export.json").get("export", {}).items():
+        found = line["formats"]
+        nodes = ", ".join(str(found[of]["nodes"]) for of in ("ONNX", "noise ONNX") if of in found)
+        sizes = [_size(found.get(of)) for of in FORMATS[1:]]
+        lines.append(f"| {name} | {' | '.join(sizes)} | {nodes} | {found['ONNX']['seconds']:.0f} |")
+    return "\n".join(lines)
+
+
+def _size(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    told = f"{found['size'] / 1e6:.2f}"
+    return f"({told})" if found.get("refused") else told
+
+
+def export_deviations_table() -> str:
+    """Rows of `docs/results/export.json`: how far each format is from PyTorch."""
+    return _by_format(FORMATS[1:], lambda found: f"{found['deviation']:.0e}")
+
+
+def export_milliseconds_table(batch: str) -> str:
+    """Rows of `docs/results/export.json`: what a call takes, the median."""
+    return _by_format(FORMATS, lambda found: f"{found['milliseconds'][batch]['value']:.2f}", ratio=batch == "1")
+
+
+def _by_format(formats: tuple[str, ...], told: Callable[[dict[str, Any]], str], ratio: bool = False) -> str:
+    head = f"| | {' | '.join(formats)} |{' of the reference |' if ratio else ''}"
+    lines = [head, "|---" * (len(formats) + 1 + ratio) + "|"]
+    for name, line in _results("export.json").get("export", {}).items():
+        cells = [told(line["formats"][of]) if of in line["formats"] else "" for of in formats]
+        cells += [_interval(line["of_reference"], ".2f")] if ratio else []
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+TABLES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {
         "transfer": transfer_table,
         "study": study_table,
         "families": families_table,
         "steps": steps_table,
         "analytes": analytes_table,
+        "export": export_table,
     },
     "docs/transfer.md": {
         "directions": directions_table,
         "levers": levers_table,
         "classes": classes_table,
         "cost": cost_table,
+    },
+    "docs/export.md": {
+        "export-size": export_sizes_table,
+        "export-deviation": export_deviations_table,
+        "export-one": partial(export_milliseconds_table, "1"),
+        "export-many": partial(export_milliseconds_table, "64"),
     },
 }
 

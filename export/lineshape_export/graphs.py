@@ -110,6 +110,7 @@ def _normals(latent: int, detector: int) -> onnx.ModelProto:
 
 def to_pt2(program: ExportedProgram) -> bytes:
     """What `torch.export.load` reads, without the source lines that nodes remember, and their paths."""
+    _drop_unused(program)
     for module in program.graph_module.modules():
         if isinstance(module, GraphModule):
             for node in module.graph.nodes:
@@ -119,6 +120,20 @@ def to_pt2(program: ExportedProgram) -> bytes:
     with quiet():
         torch.export.save(program, out)
     return out.getvalue()
+
+
+def _drop_unused(program: ExportedProgram) -> None:
+    """Forget weights that the graph does not read: of a critic, for one, which only a fit needs."""
+    placeholders = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
+    specs = program.graph_signature.input_specs
+    for spec in [spec for spec in specs if spec.target and not placeholders[spec.arg.name].users]:
+        program.graph.erase_node(placeholders[spec.arg.name])
+        specs.remove(spec)
+        if spec.target in program.state_dict:
+            del program.state_dict[spec.target]
+        else:
+            del program.constants[spec.target]
+    program.graph_module.recompile()
 
 
 def _shift(words: Any, places: int) -> Any:  # noqa: ANN401 - onnxscript's symbolic values

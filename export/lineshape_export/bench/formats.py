@@ -87,13 +87,13 @@ class Formats:
         self.contents: dict[str, bytes] = {}
         model = forms["model"]
         seconds, program = _timed(lambda: to_program(model))
-        self._put("torch.export", lambda: to_pt2(program), seconds)
-        self._put("TorchScript", lambda: to_torchscript(model))
         if isinstance(model, Seeded):
             noise_form = self._put("noise ONNX", lambda: _onnx(model.sampler))
             self._put("ONNX", lambda: seeded_onnx(model, noise_form), self.found["noise ONNX"].seconds)
         else:
             self._put("ONNX", lambda: to_onnx(program, model, {}), seconds)
+        self._put("TorchScript", lambda: to_torchscript(model))
+        self._put("torch.export", lambda: to_pt2(program), seconds)
         self._lower()
 
     def _lower(self) -> None:
