@@ -39,7 +39,7 @@ def locked(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("ab")
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}; check the folder") from None
+        raise UsageError(f"{path.parent}: cannot be written to as a folder: {error.strerror or error}") from None
     with file:
         file.seek(0)  # Windows locks the byte at the position
         _take(file.fileno())

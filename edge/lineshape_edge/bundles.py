@@ -99,8 +99,7 @@ def install(
     from lineshape.bundle import Store, open_bundle
 
     store = Store()
-    for path in paths:
-        found = open_bundle(path)
+    for found in [open_bundle(path) for path in paths]:  # one that is refused leaves all as it was
         done = "installed" if store.install(found) else "was installed already"
         typer.echo(f"{found.manifest.name}@{found.manifest.version}: {done}, sha256 {found.digest}")
 
@@ -110,10 +109,13 @@ def installed(json: Json = False) -> None:
     """The bundles installed on this machine, by name and version."""
     from lineshape.bundle import Store
 
-    found = Store().bundles()
+    store = Store()
+    found = store.bundles()
     if json:
         typer.echo(msgspec.json.encode(found))
         return
+    if not found:
+        typer.echo(f"none installed in {store.folder}")
     for one in found:
         signed = "signed" if one.signed else "not signed"
         typer.echo(f"{one.name}@{one.version}: {one.bytes / 1e6:.1f} MB, {signed}, sha256 {one.digest}")
@@ -142,5 +144,6 @@ def _identity(word: str) -> Identity:
 
     identity = Identity.read(word)
     if identity is None:
-        raise UsageError(f"{word}: write NAME or NAME@VERSION, as `lineshape bundle list` does")
+        raise UsageError(f"{word}: none installed of that name, which is NAME or NAME@VERSION in small letters, as "
+                         "`lineshape bundle list` writes it")  # fmt: skip
     return identity

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from lineshape.bundle import AxisSpec, Manifest
+from lineshape.bundle import AxisSpec, Form, Manifest
+from lineshape_export.fidelity import Fidelity
 from lineshape_training.families import family_of
 from lineshape_training.run import Run
 
@@ -26,8 +28,8 @@ LIMITS = {
 }  # fmt: skip
 
 
-def model_card(manifest: Manifest, run: Run) -> str:
-    """The card's text."""
+def model_card(manifest: Manifest, run: Run, precision: Mapping[Form, Fidelity]) -> str:
+    """The card's text; `precision` is what each graph in lower precision costs."""
     spec, fitted = run.spec, run.fitted
     axes = "\n".join(f"- {role}: {_axis(axis)}" for role, axis in manifest.axes.items())
     return f"""---
@@ -58,7 +60,7 @@ Family `{manifest.family}`, {fitted.parameters:,} parameters, {fitted.steps} ste
 
 ## Measured
 
-{_scored(run)}
+{_scored(run)}{_lower(precision)}
 
 {_validated(run.judged)}
 """
@@ -105,6 +107,19 @@ def _scored(run: Run) -> str:
     chosen = "\nThe number of steps was chosen on the same folds, so this is a little flattering."
     return (f"On groups held out, by fold: {family_of(run.spec.recipe.family).scored_by} {scores}."
             f"{chosen if run.spec.recipe.fit.chosen else ''}")  # fmt: skip
+
+
+def _lower(precision: Mapping[Form, Fidelity]) -> str:
+    """A paragraph for each graph in lower precision."""
+    return "".join(f"\n\n{_cost(form, found)}" for form, found in precision.items())
+
+
+def _cost(form: Form, found: Fidelity) -> str:
+    return (
+        f"In {form}, on inputs that were also run in full precision: {found.moved:.1%} of {found.peaks:,} peaks are\n"
+        f"not within one grid point, RMSE {found.rmse:.2%} of the range; a classifier tells the two apart with AUC\n"
+        f"{found.auc:.2f}, where it tells full precision from itself with {found.auc_floor:.2f}."
+    )
 
 
 def _told(manifest: Manifest) -> str:

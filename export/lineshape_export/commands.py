@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from lineshape.errors import UsageError
+from lineshape_export.moment import exported_at
+
 
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a run that has ended.")],
@@ -39,23 +42,28 @@ def export(
     ] = None,
 ) -> None:
     """Seal a fitted run into a bundle, after checking that every graph answers as PyTorch does."""
+    _check_precision(precision or [])
+    exported_at()  # before a part of numpy is imported that reads the variable too, and fails
+    key = _key(sign) if sign else None
     from lineshape_export.export import export_run
     from lineshape_training.run import Run
 
-    _check_precision(precision or [])
-    key = _key(sign) if sign else None
     walked = Run(run).walked(sampler=sampler, evaluations=evaluations, guidance=guidance)
     digest = export_run(walked, out, name, version, despite, task, precision or [], data, key)  # type: ignore[arg-type]
-    typer.echo(f"{out}: sealed{' and signed' if key else ''}, sha256 {digest}")
+    typer.echo(f"{out}: sealed{' and signed' if key is not None else ''}, sha256 {digest}")
 
 
 def _key(path: Path) -> bytes:
-    from lineshape.errors import ReadError
+    from lineshape.bundle.signature import check_key
 
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
+        check_key(content)
     except OSError as error:
-        raise ReadError(f"{path}: cannot be read: {error.strerror}") from None
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+    return content
 
 
 def _check_precision(precision: list[str]) -> None:

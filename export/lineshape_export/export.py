@@ -13,9 +13,10 @@ from lineshape.errors import UsageError
 from lineshape_export.golden import golden_cases
 from lineshape_export.graphs import seeded_onnx, to_onnx, to_program, to_pt2, to_torchscript
 from lineshape_export.lowering import lowered, trials_for
-from lineshape_export.manifest import FILES, manifest_of, with_lower
+from lineshape_export.manifest import FILES, check_identity, manifest_of, with_lower
+from lineshape_export.moment import exported_at
 from lineshape_export.parity import BATCHES, Written, check_parity, tolerances
-from lineshape_export.records import exported_at, records
+from lineshape_export.records import records
 from lineshape_training.contract import Contract, Seeded
 from lineshape_training.families import family_of
 from lineshape_training.recipe import Recipe
@@ -67,8 +68,9 @@ def export_run(run: Run, out: Path, name: str | None = None, version: str = "0.1
     _check(run, out, despite, key)
     recipe, conditions, task = run.recipe, run.spec.conditions, _task(run.recipe, task)
     name = name or _name(recipe, task)
+    check_identity(name, version)
     forms = forms_of(run, task)
-    trials = trials_for(forms["model"], run, data) if precision else []
+    trials = trials_for(forms["model"], run, data, bool(precision))
     goldens = {form: golden_cases(module, conditions=conditions) for form, module in forms.items()}
     allowed = tolerances(forms["model"].outputs, [case for cases in goldens.values() for case in cases])
     manifest = manifest_of(run, task, forms, allowed, name, version)
@@ -81,10 +83,11 @@ def export_run(run: Run, out: Path, name: str | None = None, version: str = "0.1
     for form, module in forms.items():
         fresh = golden_cases(module, BATCHES, 1, conditions)
         check_parity(form, written[form], [*goldens[form], *fresh], allowed)
-    lower = {form: lowered(form, written["model"].onnx, trials) for form in precision}
+    lower = lowered(dict.fromkeys(precision), written["model"].onnx, trials, manifest)
     manifest = with_lower(manifest, {form: one.allowed for form, one in lower.items()})
     files = _graph_files(written, {form: one.onnx for form, one in lower.items()})
-    described = records(run, manifest, goldens, {form: one.fidelity for form, one in lower.items()}, despite)
+    precision_found = {form: one.fidelity for form, one in lower.items()}
+    described = records(run, manifest, goldens, precision_found, trials.about, despite)
     return seal(manifest, {**files, **described}, out, key)
 
 
@@ -123,7 +126,7 @@ def _check(run: Run, out: Path, despite: str | None, key: bytes | None) -> None:
     if out.suffix not in ("", ".lineshape"):
         raise UsageError(f"{out}: a bundle is a .lineshape file or, without an ending, a folder")
     exported_at()
-    if key:
+    if key is not None:
         check_key(key)
     _check_walk(run)
 

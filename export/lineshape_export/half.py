@@ -83,8 +83,9 @@ class _Halving:
 
     def _made(self, node: NodeProto, precision: int) -> Iterator[NodeProto]:
         """A node with its outputs; those of the graph are in full precision."""
-        if node.op_type == "Cast" and node.attribute[0].i == FULL:
-            node.attribute[0].i = precision
+        to = next((attribute for attribute in node.attribute if attribute.name == "to"), None)
+        if node.op_type == "Cast" and to is not None and to.i == FULL:
+            to.i = precision
         elif not any(self.types.get(name) in (FULL, HALF) for name in node.input):
             precision = FULL  # it makes what it makes of whole numbers
         back = []

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from lineshape.bundle import AnalyteSpec, Form, GraphSpec, Limits, Manifest, NoiseSpec, Task, Tolerance
+from lineshape.bundle.identity import Identity
 from lineshape.errors import UsageError
 from lineshape.library import LIBRARY
 from lineshape_export.graphs import MAX_BATCH
@@ -25,26 +26,12 @@ FILES: dict[Form, str] = {
 def manifest_of(
     run: Run, task: Task, forms: dict[Form, Contract], allowed: dict[str, Tolerance], name: str, version: str
 ) -> Manifest:
-    """The manifest of a bundle, but for its graphs in lower precision and its files.
-
-    Parameters
-    ----------
-    run : Run
-    task : Task
-    forms : dict of Form to Contract
-    allowed : dict of output to Tolerance
-    name, version : str
-
-    Raises
-    ------
-    UsageError
-        If the name or the version is none.
-    """
+    """The manifest of a bundle, but for its graphs in lower precision and its files."""
     recipe, conditions = run.recipe, run.spec.conditions if task == "sample" else Conditions()
     family = family_of(recipe.family)
     roles = _roles(recipe, forms["model"])
     noise = NoiseSpec(forms["noise"].inputs[0].shape[1], forms["noise"].detector) if "noise" in forms else None
-    manifest = Manifest(
+    return Manifest(
         name=name,
         version=version,
         family=family.name,
@@ -62,10 +49,20 @@ def manifest_of(
         tolerances=allowed,
         library=LIBRARY if run.library is not None else None,
     )
-    try:
-        return msgspec.convert(msgspec.to_builtins(manifest), Manifest)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"bundle {name} {version}: {error}") from None
+
+
+def check_identity(name: str, version: str) -> None:
+    """Refuse what cannot be the name and version of a bundle.
+
+    Raises
+    ------
+    UsageError
+        With what each is made of.
+    """
+    found = Identity.read(f"{name}@{version}")
+    if found is None:
+        raise UsageError(f"bundle {name} {version}: a name has small letters, digits and hyphens between them, at most "
+                         "64, and a version three numbers, as 1.0.0")  # fmt: skip
 
 
 def with_lower(manifest: Manifest, allowed: Mapping[Form, dict[str, Tolerance]]) -> Manifest:

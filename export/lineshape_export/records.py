@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from importlib.metadata import version as installed
 
 import msgspec
@@ -14,17 +12,16 @@ import numpy as np
 from lineshape.bundle import Form, Manifest
 from lineshape.bundle.contract import GOLDEN
 from lineshape.bundle.verdict import PROVENANCE
-from lineshape.errors import UsageError
 from lineshape.library import LIBRARY
 from lineshape_export.card import model_card
 from lineshape_export.fidelity import Fidelity
 from lineshape_export.golden import Case
+from lineshape_export.moment import exported_at
 from lineshape_export.sbom import SBOM, bill_of_materials
 from lineshape_training.results import revision
 from lineshape_training.run import Run
 
 EXPORTERS = ("lineshape", "torch", "onnx", "onnxscript", "onnxruntime")
-EPOCH = "SOURCE_DATE_EPOCH"  # seconds since 1970, of whoever wants a date in files that are else the same every time
 
 
 def records(
@@ -32,6 +29,7 @@ def records(
     manifest: Manifest,
     goldens: Mapping[Form, list[Case]],
     precision: Mapping[Form, Fidelity],
+    measured_on: Mapping[str, str | int],
     despite: str | None,
 ) -> dict[str, bytes]:
     """Each file's bytes; the same run gives the same bytes in the same environment."""
@@ -42,38 +40,20 @@ def records(
         "validation": run.judged,
         "despite": despite,
         "precision": precision,
-        "exported_with": {
-            name: installed(name) for name in ("lineshape", "torch", "onnx", "onnxscript", "onnxruntime")
-        },
+        "precision_measured_on": measured_on,
+        "exported_with": {name: installed(name) for name in EXPORTERS},
         "exported_at": moment,
         "revision": revision(),
     }
     return {
         GOLDEN: _golden(goldens),
-        "README.md": model_card(manifest, run).encode(),
+        "README.md": model_card(manifest, run, precision).encode(),
         "config.json": _json(run.recipe),
         PROVENANCE: _json(provenance),
         SBOM: _json(bill_of_materials(manifest, run, moment)),
         "weights.safetensors": run.weights,
         **({LIBRARY: run.library} if run.library is not None else {}),
     }
-
-
-def exported_at() -> str | None:
-    """The moment that `SOURCE_DATE_EPOCH` names, UTC; None where it is not set, for a clock makes no two files alike.
-
-    Raises
-    ------
-    UsageError
-        If it is no number.
-    """
-    epoch = os.environ.get(EPOCH)
-    if not epoch:
-        return None
-    try:
-        return datetime.fromtimestamp(int(epoch), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        raise UsageError(f"{EPOCH}={epoch}: not a number of seconds since 1970") from None
 
 
 def _golden(goldens: Mapping[Form, list[Case]]) -> bytes:

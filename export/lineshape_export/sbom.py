@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
+import msgspec
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -39,13 +42,11 @@ def bill_of_materials(manifest: Manifest, run: Run, moment: str | None) -> Json:
     """
     libraries = _installed(ROOT)
     model = f"{manifest.name}@{manifest.version}"
-    identity = f"{model} {manifest.task} {run.weights_sha256}"
     needs = {_ref(found): sorted(_ref(libraries[name]) for name in needed if name in libraries)
              for found, needed in ((found, _needed(found)) for found in libraries.values())}  # fmt: skip
-    return {
+    bill = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
-        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, identity)}",
         "version": 1,
         "metadata": {
             **({"timestamp": moment} if moment else {}),
@@ -66,6 +67,9 @@ def bill_of_materials(manifest: Manifest, run: Run, moment: str | None) -> Json:
             *({"ref": ref, "dependsOn": needed} for ref, needed in sorted(needs.items())),
         ],
     }
+    # A bill that says anything else is another bill; one that says the same is the same.
+    serial = uuid.uuid5(uuid.NAMESPACE_URL, msgspec.json.encode(bill, order="deterministic").decode())
+    return {**bill, "serialNumber": f"urn:uuid:{serial}"}
 
 
 def _card(manifest: Manifest, run: Run) -> Json:
@@ -83,7 +87,7 @@ def _card(manifest: Manifest, run: Run) -> Json:
             "approach": {"type": "supervised" if manifest.task == "transfer" else "unsupervised"},
             "task": manifest.task,
             "architectureFamily": manifest.family,
-            "modelArchitecture": f"{run.fitted.parameters} parameters",
+            "modelArchitecture": _architecture(manifest, run),
             "datasets": [data],
             "inputs": [{"format": f"{spec.name} {spec.dtype} [n, {spec.shape[1]}]"} for spec in graph.inputs],
             "outputs": [{"format": f"{spec.name} {spec.dtype} [n, {spec.shape[1]}]"} for spec in graph.outputs],
@@ -91,6 +95,14 @@ def _card(manifest: Manifest, run: Run) -> Json:
         **({"quantitativeAnalysis": {"performanceMetrics": scored}} if scored else {}),
         "considerations": {"useCases": [USES[manifest.task]], "technicalLimitations": [LIMITS[manifest.task]]},
     }
+
+
+def _architecture(manifest: Manifest, run: Run) -> str:
+    sampler = manifest.sampler
+    drawn = (
+        f", {sampler.algorithm}, evaluations {sampler.evaluations}, guidance {sampler.guidance:g}" if sampler else ""
+    )
+    return f"{run.fitted.parameters} parameters{drawn}; graphs {', '.join(manifest.graphs)}"
 
 
 def _installed(root: str) -> dict[str, Distribution]:
@@ -139,10 +151,11 @@ def _component(found: Distribution, kind: str) -> Json:
 def _licence(found: Distribution) -> Json | None:
     """As the package says it: an SPDX expression, a name, or the classifier; None where it says nothing."""
     said = found.metadata
-    if "License-Expression" in said:
-        return {"expression": said["License-Expression"]}
-    classified = [one.split(" :: ")[-1] for one in said.get_all("Classifier") or () if one.startswith("License ::")]
     named = said["License"].strip().splitlines()[:1] if "License" in said else []
+    for text in (*([said["License-Expression"]] if "License-Expression" in said else []), *named):
+        with suppress(InvalidLicenseExpression):
+            return {"expression": canonicalize_license_expression(text)}
+    classified = [one.split(" :: ")[-1] for one in said.get_all("Classifier") or () if one.startswith("License ::")]
     names = [*classified, *named]
     short = [name for name in names if name and len(name) <= LONGEST]
     return {"license": {"name": short[0]}} if short else None

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from terminal import lineshape
 
-from lineshape.bundle import Form, open_bundle
+from lineshape.bundle import Form, TensorSpec, open_bundle
 from lineshape.bundle.signature import new_key
 from lineshape.errors import DataError, UsageError
 from lineshape_edge import Model, sample
@@ -49,10 +49,12 @@ def test_lower_precision_is_sealed_beside_the_full_graph(lower_bundle: Path) -> 
 
 def test_the_provenance_keeps_what_the_gate_measured(lower_bundle: Path) -> None:
     provenance = msgspec.json.decode(open_bundle(lower_bundle).read("provenance.json"))
+    assert provenance["precision_measured_on"] == {"rows": 256}
     assert set(provenance["precision"]) == set(LOWER)
     for figures in provenance["precision"].values():
         assert figures["moved"] <= 0.01
         assert 0 < figures["rmse"] <= 0.01
+    assert "In int8, on inputs" in open_bundle(lower_bundle).read("README.md").decode()
     assert provenance["exported_at"] == "2023-11-14T22:13:20Z"
 
 
@@ -82,18 +84,25 @@ def test_a_sample_in_lower_precision_is_the_same_sample(lower_bundle: Path) -> N
         assert min(same) > 0.999
 
 
+SPECTRUM = TensorSpec("spectrum", "FP32", (-1, 300), "spectrum", "relative", "spectrum")
+LATENT = TensorSpec("latent", "FP32", (-1, 300), "latent", "none")
+
+
 def test_the_gate_names_what_is_beyond_its_limits() -> None:
     rng = np.random.default_rng(0)
     grid, centres = np.arange(300), rng.uniform(40, 260, (256, 3, 1))
     spectra = (1 / (1 + ((grid - centres) / 4) ** 2)).sum(1).astype(np.float32)
     spectra += 0.002 * rng.standard_normal(spectra.shape).astype(np.float32)
-    assert fidelity({"spectrum": spectra}, {"spectrum": spectra}).faults == []
-    moved = fidelity({"spectrum": spectra}, {"spectrum": np.roll(spectra, 2, axis=1)})
-    assert "peaks are not within one grid point" in moved.faults[0]
-    louder = fidelity({"spectrum": spectra}, {"spectrum": spectra * np.float32(1.2)})
-    assert any(fault.startswith("RMSE") for fault in louder.faults)
+
+    def faults(lower: np.ndarray, spec: TensorSpec = SPECTRUM) -> list[str]:
+        return fidelity({spec.name: spectra}, {spec.name: lower}, [spec]).faults
+
+    assert faults(spectra) == []
+    assert "peaks are not within one grid point" in faults(np.roll(spectra, 2, axis=1))[0]
+    assert not any("peaks" in fault for fault in faults(np.roll(spectra, 2, axis=1), LATENT))
+    assert any(fault.startswith("RMSE") and "'spectrum'" in fault for fault in faults(spectra * np.float32(1.2)))
     rough = spectra + 0.01 * rng.standard_normal(spectra.shape).astype(np.float32)
-    assert any("classifier" in fault for fault in fidelity({"spectrum": spectra}, {"spectrum": rough}).faults)
+    assert any("classifier" in fault for fault in faults(rough))
 
 
 def test_a_transfer_is_calibrated_on_spectra_of_its_fit(transfer_run: Run, tmp_path: Path) -> None:
@@ -101,17 +110,27 @@ def test_a_transfer_is_calibrated_on_spectra_of_its_fit(transfer_run: Run, tmp_p
     with pytest.raises(UsageError, match="lower precision is calibrated on spectra of the fit; give --data"):
         export_run(transfer_run, tmp_path / "x.lineshape", precision=("fp16",))
     trials = trials_for(contract, transfer_run, "embedded")
-    assert sum(len(inputs["source"]) for inputs in trials) == 256
+    sources = np.concatenate([inputs["source"] for inputs in trials.batches])
+    assert trials.about == {"rows": len(sources), "data": "embedded", "data_sha256": "embedded"}
+    assert 40 <= len(np.unique(sources, axis=0)) == len(sources) <= 256  # two alike would be told, or never told, apart
     strangers = msgspec.structs.replace(transfer_run.spec, group_sha256=("0" * 16,))
     other = Run(tmp_path / "run")
     other.begin(strangers, resume=False)
-    with pytest.raises(DataError, match="holds no spectrum of a group that"):
+    with pytest.raises(DataError, match=r"holds 0 spectra of 0 groups that .* give the data of the fit"):
         trials_for(contract, other, "embedded")
+
+
+def test_data_that_nothing_is_asked_of_are_refused(sample_run: Run, transfer_run: Run, tmp_path: Path) -> None:
+    for run, precision in ((sample_run, LOWER), (transfer_run, ())):
+        with pytest.raises(UsageError, match=r"--data is for lower precision .* of a task that takes spectra"):
+            export_run(run, tmp_path / "x.lineshape", precision=precision, data="embedded")
 
 
 def test_a_transfer_in_half_precision_keeps_counts_in_full(transfer_run: Run, transfer_bundle: Path) -> None:
     bundle, contract = open_bundle(transfer_bundle), forms_of(transfer_run, "transfer")["model"]
-    lower = measured("fp16", bundle.read("model.onnx"), trials_for(contract, transfer_run, "embedded"))
+    trials = trials_for(contract, transfer_run, "embedded").batches
+    lower = measured("fp16", bundle.read("model.onnx"), trials, contract.outputs, bundle.manifest.tolerances)
+    assert lower.allowed["spectrum"].absolute >= bundle.manifest.tolerances["spectrum"].absolute
     inputs = bundle.golden("model")[2][0]
     found = Session(lower.onnx).run(inputs | {"source": inputs["source"] * 1e6})  # a half ends at 65,504
     assert all(np.isfinite(array).all() for array in found.values())

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from lineshape.bundle import open_bundle
 from lineshape.errors import UsageError
-from lineshape_export.records import exported_at
+from lineshape_export.moment import exported_at
 from lineshape_export.sbom import SBOM
 from lineshape_training.run import Run
 
@@ -61,6 +64,14 @@ def test_a_date_is_told_only_by_who_wants_one(bill: str, monkeypatch: pytest.Mon
     assert "timestamp" not in json.loads(bill)["metadata"]
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     assert exported_at() == "1970-01-01T00:00:00Z"
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
-    with pytest.raises(UsageError, match="not a number of seconds since 1970"):
-        exported_at()
+    for wrong in ("yesterday", "-5", "99999999999999999"):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", wrong)
+        with pytest.raises(UsageError, match=f"{wrong}: not a number of seconds since 1970"):
+            exported_at()
+
+
+def test_a_date_that_is_none_is_refused_before_others_read_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "lineshape", "export", "nothing", "-o", tmp_path / "x.lineshape"]
+    done = subprocess.run(command, env=os.environ | {"SOURCE_DATE_EPOCH": "yesterday"}, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "lineshape: SOURCE_DATE_EPOCH=yesterday: not a number of seconds since 1970\n"

@@ -171,7 +171,8 @@ class Run:
         if not changed:
             return self
         recipe, walk = self.recipe, {**self.walk, **changed}
-        if unknown := changed.keys() - set(family_of(recipe.family).Config.__struct_fields__):
+        walks = family_of(recipe.family).sampler_of(recipe) is not None
+        if unknown := changed.keys() - set(family_of(recipe.family).Config.__struct_fields__ if walks else ()):
             raise UsageError(f"{self.folder}: family {recipe.family} has no {min(unknown)}: it draws in one pass")
         if changed.get("sampler", "ddim") not in SAMPLERS:
             raise UsageError(f"no sampler {changed['sampler']!r}; choose {', '.join(SAMPLERS)}")

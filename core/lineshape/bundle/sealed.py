@@ -195,7 +195,7 @@ def seal(manifest: Manifest, files: Mapping[str, bytes], out: Path | str, key: b
     digest = _sha256(manifest_bytes)
     decode(manifest_bytes)  # never write what no face would read
     everything = {**files, MANIFEST: manifest_bytes, ROOT: f"{digest}  {MANIFEST}\n".encode()}
-    if key:
+    if key is not None:
         everything[SIGNATURE] = signed(decode(manifest_bytes), digest, key)
     out = Path(out)
     if out.suffix == ".lineshape":

@@ -208,9 +208,9 @@ def _private(key: bytes) -> EllipticCurvePrivateKey:
     password = os.environ.get(PASSWORD)
     try:
         found = load_pem_private_key(key, password.encode() if password else None)
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"the key cannot be read as a private key in PEM ({error}); the password of an encrypted one "
-                         f"stands in {PASSWORD}") from None  # fmt: skip
+    except (ValueError, TypeError):
+        raise UsageError("the key cannot be read as a private key in PEM, which `lineshape bundle key NAME` writes to "
+                         f"NAME.key.pem; the password of an encrypted one stands in {PASSWORD}") from None  # fmt: skip
     _check_curve(found, "the key")
     return found  # type: ignore[return-value]
 
