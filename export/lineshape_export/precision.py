@@ -1,4 +1,4 @@
-"""A graph in lower precision: half the bytes (fp16) or a quarter (int8), at a price that `fidelity` measures.
+"""A graph in lower precision: about half the bytes (fp16) or a quarter (int8), at a price that `fidelity` measures.
 
 What comes before the first layer with weights stays as it is: seeded noise, whose words would drown, and the
 normalisation of counts, which fp16 cannot even hold.
