@@ -12,7 +12,7 @@ from lineshape.bundle.signature import check_key
 from lineshape.errors import UsageError
 from lineshape_export.golden import golden_cases
 from lineshape_export.graphs import seeded_onnx, to_onnx, to_program, to_pt2, to_torchscript
-from lineshape_export.lowering import lowered, trials_for
+from lineshape_export.lowering import lowered, spectra_for, told_of, trials_for
 from lineshape_export.manifest import FILES, check_identity, manifest_of, with_lower
 from lineshape_export.moment import exported_at
 from lineshape_export.parity import BATCHES, Written, check_parity, tolerances
@@ -70,7 +70,7 @@ def export_run(run: Run, out: Path, name: str | None = None, version: str = "0.1
     name = name or _name(recipe, task)
     check_identity(name, version)
     forms = forms_of(run, task)
-    trials = trials_for(forms["model"], run, data, bool(precision))
+    known = spectra_for(forms["model"], run, data, bool(precision))
     goldens = {form: golden_cases(module, conditions=conditions) for form, module in forms.items()}
     allowed = tolerances(forms["model"].outputs, [case for cases in goldens.values() for case in cases])
     manifest = manifest_of(run, task, forms, allowed, name, version)
@@ -83,11 +83,13 @@ def export_run(run: Run, out: Path, name: str | None = None, version: str = "0.1
     for form, module in forms.items():
         fresh = golden_cases(module, BATCHES, 1, conditions)
         check_parity(form, written[form], [*goldens[form], *fresh], allowed)
+    trials = trials_for(forms["model"], conditions, known)
     lower = lowered(dict.fromkeys(precision), written["model"].onnx, trials, manifest)
     manifest = with_lower(manifest, {form: one.allowed for form, one in lower.items()})
     files = _graph_files(written, {form: one.onnx for form, one in lower.items()})
     precision_found = {form: one.fidelity for form, one in lower.items()}
-    described = records(run, manifest, goldens, precision_found, trials.about, despite)
+    measured_on = told_of(trials, data) if lower else {}
+    described = records(run, manifest, goldens, precision_found, measured_on, despite)
     return seal(manifest, {**files, **described}, out, key)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineshape.bundle import TensorSpec, Tolerance, peak_shifts
+from lineshape.errors import FidelityError
 from lineshape_export.golden import Arrays
 from lineshape_training.validation.metrics.mmd import mmd
 from lineshape_training.validation.metrics.two_sample import two_sample_auc
@@ -66,7 +67,14 @@ def fidelity(full: Arrays, lower: Arrays, outputs: Sequence[TensorSpec]) -> Fide
     """Measure the outputs of lower precision [n, ...] against those of full precision for the same inputs.
 
     Peaks are those of a first output that is a spectrum; no two inputs may be alike.
+
+    Raises
+    ------
+    FidelityError
+        If an output is no number.
     """
+    if broken := [name for name, array in lower.items() if not np.isfinite(array).all()]:
+        raise FidelityError(f"lower precision is refused: output {broken[0]!r} holds values that are no numbers")
     first, rmse = outputs[0].name, {name: _rmse(full[name], lower[name]) for name in full}
     shifts = peak_shifts(full[first], lower[first])[1] if outputs[0].role == "spectrum" else NO_SHIFTS
     worst = max(rmse, key=rmse.__getitem__)

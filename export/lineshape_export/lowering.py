@@ -15,6 +15,7 @@ from lineshape_edge.session import Session
 from lineshape_export.fidelity import ROWS, Fidelity, allowed, fidelity
 from lineshape_export.golden import Arrays, Measured, inputs_of
 from lineshape_export.precision import LOWER
+from lineshape_training.conditions import Conditions
 from lineshape_training.contract import Contract
 from lineshape_training.loading import fingerprint, load_table
 from lineshape_training.run import Run, group_hash
@@ -34,17 +35,22 @@ class Lowered(NamedTuple):
 
 
 class Trials(NamedTuple):
-    """What a graph in lower precision is calibrated on and measured with.
+    """What a graph in lower precision is calibrated on, and what it is measured with.
 
     Parameters
     ----------
-    batches : list of inputs
-    about : dict
-        For the provenance: how many rows, and of which data.
+    calibration, batches : list of inputs
+        Samplers are measured with other seeds than those of their calibration; of spectra, which are few, every other
+        one is left out of it: the very ones whose outputs stand for lower precision in the MMD and the classifier.
     """
 
+    calibration: list[Arrays]
     batches: list[Arrays]
-    about: dict[str, str | int]
+
+    @property
+    def rows(self) -> int:
+        """Of the inputs that it is measured with."""
+        return sum(len(next(iter(inputs.values()))) for inputs in self.batches)
 
 
 def lowered(forms: Iterable[Form], model: bytes, trials: Trials, manifest: Manifest) -> dict[Form, Lowered]:
@@ -65,7 +71,7 @@ def lowered(forms: Iterable[Form], model: bytes, trials: Trials, manifest: Manif
         If one costs more than the gate allows; with every figure of each that is beyond its limit.
     """
     outputs = manifest.graphs["model"].outputs
-    found = {form: measured(form, model, trials.batches, outputs, manifest.tolerances) for form in forms}
+    found = {form: measured(form, model, trials, outputs, manifest.tolerances) for form in forms}
     refused = {form: one.fidelity.faults for form, one in found.items() if one.fidelity.faults}
     if refused:
         told = "; ".join(f"{form}: {', '.join(faults)}" for form, faults in refused.items())
@@ -73,36 +79,49 @@ def lowered(forms: Iterable[Form], model: bytes, trials: Trials, manifest: Manif
     return found
 
 
-def measured(form: Form, model: bytes, batches: Sequence[Arrays], outputs: Sequence[TensorSpec],
+def measured(form: Form, model: bytes, trials: Trials, outputs: Sequence[TensorSpec],
              least: Mapping[str, Tolerance]) -> Lowered:  # fmt: skip
     """The graph in lower precision and what it costs, whatever that is; `least` are the full graph's tolerances."""
-    lower = LOWER[form](model, batches)
-    full, low = (_outputs(Session(graph), batches) for graph in (model, lower))
+    lower = LOWER[form](model, trials.calibration)
+    full, low = (_outputs(Session(graph), trials.batches) for graph in (model, lower))
     return Lowered(lower, fidelity(full, low, outputs), allowed(full, low, least))
 
 
-def trials_for(contract: Contract, run: Run, data: str | None, wanted: bool = True) -> Trials:
-    """Spectra of the fit, each once, or what a sampler is drawn with.
+def trials_for(contract: Contract, conditions: Conditions, known: Measured | None = None) -> Trials:
+    """Spectra of the fit, each once, or what a sampler is drawn with."""
+    rows = noise.seeds(SEED, min(ROWS, len(known[0])) if known else ROWS)
+    others = rows[1::2] if known else noise.seeds(SEED + 1, ROWS)
+    calibration, batches = (
+        [inputs_of(contract, conditions, each[i : i + BATCH], known) for i in range(0, len(each), BATCH)]
+        for each in (others, rows)
+    )
+    return Trials(calibration, batches)
+
+
+def spectra_for(contract: Contract, run: Run, data: str | None, wanted: bool) -> Measured | None:
+    """The spectra of the fit, where lower precision is wanted of a task that takes spectra.
 
     Raises
     ------
     UsageError
-        If the task takes spectra and none are given, or data are given that nothing is asked of.
+        If none are given where they are needed, or some where nothing is asked of them.
     DataError
-        If the fit knew too few of them.
+        If they are not those of the fit, or too few.
     """
-    takes_spectra = any(spec.role == "source" for spec in contract.inputs)
-    if data is not None and not (wanted and takes_spectra):
+    needed = wanted and any(spec.role == "source" for spec in contract.inputs)
+    if data is not None and not needed:
         raise UsageError("--data is for lower precision (--precision) of a task that takes spectra; leave it out")
-    if not wanted:
-        return Trials([], {})
-    if takes_spectra and data is None:
+    if not needed:
+        return None
+    if data is None:
         raise UsageError(f"recipe {run.recipe.name}: lower precision is calibrated on spectra of the fit; give --data")
-    known = _of_the_fit(run, data) if data is not None else None
-    rows = noise.seeds(SEED, min(ROWS, len(known[0])) if known else ROWS)
-    batches = [inputs_of(contract, run.spec.conditions, rows[i : i + BATCH], known) for i in range(0, len(rows), BATCH)]
+    return _of_the_fit(run, data)
+
+
+def told_of(trials: Trials, data: str | None) -> dict[str, str | int]:
+    """For the provenance: on how many rows lower precision was measured, and of which data."""
     of = {"data": Path(data).name, "data_sha256": fingerprint(data)} if data is not None else {}
-    return Trials(batches, {"rows": len(rows), **of})
+    return {"rows": trials.rows, **of}
 
 
 def _of_the_fit(run: Run, data: str) -> Measured:

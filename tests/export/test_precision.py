@@ -12,14 +12,14 @@ from terminal import lineshape
 
 from lineshape.bundle import Form, TensorSpec, open_bundle
 from lineshape.bundle.signature import new_key
-from lineshape.errors import DataError, UsageError
+from lineshape.errors import DataError, FidelityError, UsageError
 from lineshape_edge import Model, sample
 from lineshape_edge.session import Session
 from lineshape_export import export_run
 from lineshape_export.export import forms_of
 from lineshape_export.fidelity import fidelity
 from lineshape_export.half import LAYERS
-from lineshape_export.lowering import measured, trials_for
+from lineshape_export.lowering import measured, spectra_for, told_of, trials_for
 from lineshape_training.run import Run
 
 LOWER: tuple[Form, ...] = ("fp16", "int8")
@@ -105,19 +105,33 @@ def test_the_gate_names_what_is_beyond_its_limits() -> None:
     assert any("classifier" in fault for fault in faults(rough))
 
 
+def test_what_is_no_number_is_no_fidelity() -> None:
+    with pytest.raises(FidelityError, match="output 'latent' holds values that are no numbers"):
+        fidelity({"latent": np.zeros((50, 3))}, {"latent": np.full((50, 3), np.nan)}, [LATENT])
+
+
+def test_a_sampler_is_measured_with_other_seeds_than_it_is_calibrated_with(sample_run: Run) -> None:
+    trials = trials_for(forms_of(sample_run, "sample")["model"], sample_run.spec.conditions)
+    seeds = [{tuple(row) for inputs in part for row in inputs["seed"].tolist()} for part in trials]
+    assert not seeds[0] & seeds[1]
+
+
 def test_a_transfer_is_calibrated_on_spectra_of_its_fit(transfer_run: Run, tmp_path: Path) -> None:
     contract = forms_of(transfer_run, "transfer")["model"]
     with pytest.raises(UsageError, match="lower precision is calibrated on spectra of the fit; give --data"):
         export_run(transfer_run, tmp_path / "x.lineshape", precision=("fp16",))
-    trials = trials_for(contract, transfer_run, "embedded")
-    sources = np.concatenate([inputs["source"] for inputs in trials.batches])
-    assert trials.about == {"rows": len(sources), "data": "embedded", "data_sha256": "embedded"}
+    trials = trials_for(contract, transfer_run.spec.conditions, spectra_for(contract, transfer_run, "embedded", True))
+    sources, calibrated = (
+        np.concatenate([inputs["source"] for inputs in part]) for part in (trials.batches, trials.calibration)
+    )
+    assert told_of(trials, "embedded") == {"rows": len(sources), "data": "embedded", "data_sha256": "embedded"}
+    assert np.array_equal(calibrated, sources[1::2])  # the rest are measured without having been calibrated on
     assert 40 <= len(np.unique(sources, axis=0)) == len(sources) <= 256  # two alike would be told, or never told, apart
     strangers = msgspec.structs.replace(transfer_run.spec, group_sha256=("0" * 16,))
     other = Run(tmp_path / "run")
     other.begin(strangers, resume=False)
     with pytest.raises(DataError, match=r"holds 0 spectra of 0 groups that .* give the data of the fit"):
-        trials_for(contract, other, "embedded")
+        spectra_for(contract, other, "embedded", True)
 
 
 def test_data_that_nothing_is_asked_of_are_refused(sample_run: Run, transfer_run: Run, tmp_path: Path) -> None:
@@ -128,7 +142,8 @@ def test_data_that_nothing_is_asked_of_are_refused(sample_run: Run, transfer_run
 
 def test_a_transfer_in_half_precision_keeps_counts_in_full(transfer_run: Run, transfer_bundle: Path) -> None:
     bundle, contract = open_bundle(transfer_bundle), forms_of(transfer_run, "transfer")["model"]
-    trials = trials_for(contract, transfer_run, "embedded").batches
+    known = spectra_for(contract, transfer_run, "embedded", True)
+    trials = trials_for(contract, transfer_run.spec.conditions, known)
     lower = measured("fp16", bundle.read("model.onnx"), trials, contract.outputs, bundle.manifest.tolerances)
     assert lower.allowed["spectrum"].absolute >= bundle.manifest.tolerances["spectrum"].absolute
     inputs = bundle.golden("model")[2][0]

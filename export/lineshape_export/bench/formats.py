@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from lineshape import noise
 from lineshape.bundle import Form
 from lineshape_edge.session import Session
-from lineshape_export.fidelity import ROWS
 from lineshape_export.golden import Arrays, Measured, eager, inputs_of
 from lineshape_export.graphs import quiet, seeded_onnx, to_onnx, to_program, to_pt2, to_torchscript
-from lineshape_export.lowering import BATCH, measured
+from lineshape_export.lowering import measured, trials_for
 from lineshape_training.contract import Contract, Seeded
 from lineshape_training.results import Interval, bootstrapped
 from lineshape_training.run import Run
@@ -99,8 +98,7 @@ class Formats:
 
     def _lower(self) -> None:
         """In lower precision, passed or not; what is refused is still measured."""
-        rows = noise.seeds(SEED, min(ROWS, len(self.known[0])) if self.known else ROWS)
-        trials = [self._inputs("model", rows[i : i + BATCH]) for i in range(0, len(rows), BATCH)]
+        trials = trials_for(self.forms["model"], self.conditions, self.known)
         outputs = self.forms["model"].outputs
         for form in ("fp16", "int8"):
             seconds, lower = _timed(partial(measured, form, self.contents["ONNX"], trials, outputs, {}))
