@@ -1,8 +1,9 @@
 # The images of Lineshape; --target chooses one:
 #
 #   edge         run bundles by command          docker run -v "$PWD:/work" IMAGE transfer BUNDLE FILE -o out.csv
-#   serving      serve every bundle in /bundles  docker run -v "$PWD:/bundles:ro" -p 3000:3000 IMAGE
-#   serving-gpu  the same on an NVIDIA GPU       docker run --gpus all -v "$PWD:/bundles:ro" -p 3000:3000 IMAGE
+#   serving      serve the bundles in /bundles   docker run -v "$PWD/bundles:/bundles:ro" -v "$PWD/keys.toml:/keys.toml:ro"
+#                to who has a key (lineshape keys)    -p 3000:3000 IMAGE
+#   serving-gpu  the same on an NVIDIA GPU       docker run --gpus all ... IMAGE
 #   training     every room: fit, export, run    docker run -v "$PWD:/work" IMAGE fit RECIPE --data FILE --out RUN
 #
 # They run as an ordinary user (any number will do: -u "$(id -u)" where they write to /work) and need no more than
@@ -77,7 +78,7 @@ EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["python3", "-Ic", \
     "from http.client import HTTPConnection; c = HTTPConnection('127.0.0.1', 3000, timeout=2); \
      c.request('GET', '/v2/health/ready'); exit(c.getresponse().status != 200)"]
-CMD ["serve", "/bundles", "--host", "0.0.0.0", "--port", "3000"]
+CMD ["serve", "/bundles", "--host", "0.0.0.0", "--port", "3000", "--keys", "/keys.toml"]
 
 # ---- the images ------------------------------------------------------------------------------------------------------
 FROM runtime AS edge
@@ -95,7 +96,7 @@ RUN find /opt/lineshape -path '*/nvidia/*' -name lib -type d > /etc/ld.so.conf.d
 USER 10001:10001
 ENV NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
-CMD ["serve", "/bundles", "--host", "0.0.0.0", "--port", "3000", "--device", "cuda"]
+CMD ["serve", "/bundles", "--host", "0.0.0.0", "--port", "3000", "--keys", "/keys.toml", "--device", "cuda"]
 
 FROM service AS serving
 COPY --from=serving-packages /opt/lineshape /opt/lineshape

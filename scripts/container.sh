@@ -57,7 +57,8 @@ folder=$(mktemp -d)
 trap clean EXIT
 mkdir "$folder/bundles"
 cp -R "$bundle" "$folder/bundles/served.lineshape"
-chmod -R a+rX "$folder/bundles" # the container's user is nobody here
+key=$("$(dirname "$python")/lineshape" keys add "$folder/keys.toml" test)
+chmod -R a+rX "$folder" # the container's user is nobody here
 
 build edge
 check_image edge
@@ -68,10 +69,10 @@ build serving
 check_image serving
 begin=$(date +%s%N)
 podman run --detach --name "$name" "${confined[@]}" --publish 127.0.0.1::3000 --volume "$folder/bundles:/bundles:ro,z" \
-  "$(image serving)" >/dev/null 2>&1 || fail "serving: does not start"
+  --volume "$folder/keys.toml:/keys.toml:ro,z" "$(image serving)" >/dev/null 2>&1 || fail "serving: does not start"
 wait_until_healthy
 say "serving: healthy $((($(date +%s%N) - begin) / 1000000)) ms after its start"
-"$python" scripts/container_client.py "$(podman port "$name" 3000)" "$folder/bundles/served.lineshape"
+"$python" scripts/container_client.py "$(podman port "$name" 3000)" "$folder/bundles/served.lineshape" "$key"
 podman stop --time 10 "$name" >/dev/null 2>&1
 code=$(podman inspect --format '{{.State.ExitCode}}' "$name")
 [ "$code" = 0 ] || fail "serving: SIGTERM ended it with code $code"

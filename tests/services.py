@@ -38,15 +38,16 @@ def lineshape(folder, *arguments):
 class Running:
     """A `lineshape serve` process of its own, in a folder of its own."""
 
-    def __init__(self, folder, *bundles):
+    def __init__(self, folder, *bundles, options=(), environment=None, verify=True):
         self.folder, self.port = folder, free_port()
+        self.verify = verify
         self.url = f"127.0.0.1:{self.port}"
         for name in ("work", "home"):
             (folder / name).mkdir()
-        command = [COMMAND, "serve", *map(str, bundles), "--port", str(self.port)]
+        command = [COMMAND, "serve", *map(str, bundles), "--port", str(self.port), *map(str, options)]
         with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
-            self.process = subprocess.Popen(command, cwd=folder / "work", env=surroundings(folder / "home"),
-                                            stdout=out, stderr=err)  # fmt: skip
+            self.process = subprocess.Popen(command, cwd=folder / "work", stdout=out, stderr=err,
+                                            env=surroundings(folder / "home") | (environment or {}))  # fmt: skip
 
     def said(self, stream="err"):
         return (self.folder / stream).read_text()
@@ -55,7 +56,8 @@ class Running:
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until and self.process.poll() is None:
             try:
-                if httpx.get(f"http://{self.url}/v2/health/ready").status_code == 200:
+                scheme = "http" if self.verify is True else "https"
+                if httpx.get(f"{scheme}://{self.url}/v2/health/ready", verify=self.verify).status_code == 200:
                     return self
             except httpx.TransportError:
                 time.sleep(0.1)
@@ -70,8 +72,8 @@ class Running:
 
 
 @contextmanager
-def served(folder, *bundles):
-    running = Running(folder, *bundles)
+def served(folder, *bundles, **more):
+    running = Running(folder, *bundles, **more)
     try:
         yield running.wait_until_ready()
     finally:

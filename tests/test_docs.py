@@ -26,7 +26,20 @@ from lineshape.writers import write_spectrum
 from lineshape_training.minerals import mineral_pairs
 
 ROOT = Path(__file__).parents[1]
-TASKS = ("data", "fit", "transfer", "families", "diffusion", "validate", "dossier", "export", "edge", "serve", "triton")
+TASKS = (
+    "data",
+    "fit",
+    "transfer",
+    "families",
+    "diffusion",
+    "validate",
+    "dossier",
+    "export",
+    "edge",
+    "serve",
+    "operate",
+    "triton",
+)
 PAGES = ["README.md", *(f"docs/{task}.md" for task in TASKS)]
 GOES_ON_WITH = {  # the pages whose files a page needs, and through them the pages that those need
     "docs/transfer.md": ("README.md",),
@@ -35,6 +48,7 @@ GOES_ON_WITH = {  # the pages whose files a page needs, and through them the pag
     "docs/export.md": ("docs/fit.md",),
     "docs/edge.md": ("README.md", "docs/export.md"),
     "docs/serve.md": ("README.md", "docs/export.md"),
+    "docs/operate.md": ("README.md", "docs/export.md"),
     "docs/triton.md": ("README.md", "docs/export.md"),
 }
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -83,13 +97,14 @@ def read(page: str, common: Path, folder: Path) -> None:
     write_measured(folder / "measured.csv")
     for earlier in GOES_ON_WITH.get(page, ()):
         shutil.copytree(left_by(earlier, common), folder, dirs_exist_ok=True)
-    port = free_port()
+    ports = {"3000": str(free_port()), "3001": str(free_port())}
     with ExitStack() as services:
-        for kind, text in blocks_of(page):
+        for kind, written in blocks_of(page):
+            text = re.sub("300[01]", lambda found: ports[found[0]], written)
             if text.startswith("lineshape serve"):
-                services.callback(stop, serve(text.replace("3000", str(port)), folder, port))
+                services.callback(stop, serve(text, folder, int(ports["3000"])))
             else:
-                run(kind, text.replace("3000", str(port)), folder)
+                run(kind, text, folder)
 
 
 def write_measured(path: Path) -> None:

@@ -10,6 +10,11 @@
     │   └── LeakError               422  1   a group that stands on both sides of a split
     ├── TensorError                 400  1   a tensor that the bundle does not accept
     ├── UnknownModel                404  2   a model or version that is not loaded
+    ├── AccessError                 401  1   no key where one is needed, or a key that nobody knows
+    │   └── ForbiddenError          403  1   a key without the right that was asked for
+    ├── OverloadError               503  1   more work than a server takes now; `retry_after` says when to come back
+    │   └── QuotaError              429  1   more than the key may ask for
+    ├── UnreachableError            504  1   a server that cannot be reached, or does not answer in time
     ├── FitError                    500  1   a fit that diverged or cannot go on
     └── BundleError                 500  3   a bundle that was refused
         ├── TamperedBundle          500  3   a file changed, missing, planted or outside the folder
@@ -82,6 +87,58 @@ class UnknownModel(LineshapeError):
 
     http_status = 404
     exit_code = 2
+
+
+class AccessError(LineshapeError):
+    """No key where one is needed, or a key that nobody knows."""
+
+    http_status = 401
+
+
+class ForbiddenError(AccessError):
+    """A key without the right that was asked for."""
+
+    http_status = 403
+
+
+class OverloadError(LineshapeError):
+    """More work than a server takes at present.
+
+    Parameters
+    ----------
+    message : str
+    retry_after : float
+        Seconds after which it is worth asking again.
+    """
+
+    http_status = 503
+
+    def __init__(self, message: str, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class QuotaError(OverloadError):
+    """More than the key may ask for."""
+
+    http_status = 429
+
+
+class UnreachableError(LineshapeError):
+    """A server that cannot be reached, or does not answer in time.
+
+    Parameters
+    ----------
+    message : str
+    lasting : bool
+        Whether to try again is of no use, as with a certificate that is not trusted.
+    """
+
+    http_status = 504
+
+    def __init__(self, message: str, lasting: bool = False) -> None:
+        super().__init__(message)
+        self.lasting = lasting
 
 
 class FitError(LineshapeError):

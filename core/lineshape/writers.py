@@ -1,7 +1,8 @@
 """Spectra on one axis become a file that our own readers read back exactly.
 
 A CSV carries ``# key: value`` lines, then a row of column names with the unit of the axis, then numbers in their
-shortest exact form. An npz carries the same as arrays. Files appear whole or not at all.
+shortest exact form. An npz carries the same as arrays, a JCAMP-DX file as labelled records (see `lineshape.jcamp`).
+Files appear whole or not at all.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,9 +20,10 @@ from numpy.typing import NDArray
 from lineshape.axis import SpectralAxis
 from lineshape.errors import UsageError
 from lineshape.files import write_atomically
+from lineshape.jcamp import jcamp
 from lineshape.spectrum import Spectrum
 
-__all__ = ["write_spectrum", "write_table"]
+__all__ = ["axis_label", "encode_table", "entries_of", "write_spectrum", "write_table"]
 
 Columns: TypeAlias = Mapping[str, NDArray[np.floating[Any]]]
 
@@ -48,7 +50,7 @@ def write_table(
     Parameters
     ----------
     path : Path or str
-        ``.csv`` or ``.npz``. An existing file is replaced when the new one is complete.
+        ``.csv``, ``.npz`` or ``.jdx``. An existing file is replaced when the new one is complete.
     axis : SpectralAxis [n]
     columns : mapping of name to float64 [n]
         Spectra, or a spectrum with its ``lower`` and ``upper`` interval, in this order.
@@ -62,29 +64,38 @@ def write_table(
         the file system refuses.
     """
     path = Path(path)
-    form = _FORMATS.get(path.suffix.lower())
+    write_atomically(path, encode_table(path.name, axis, columns, metadata))
+
+
+def encode_table(name: str, axis: SpectralAxis, columns: Columns, metadata: Mapping[str, str] | None = None) -> bytes:
+    """What `write_table` would write to a file of this name, for a body that never becomes a file; raises like it."""
+    form = _FORMATS.get(PurePath(name).suffix.lower())
     if form is None:
-        raise UsageError(f"{path.name}: spectra are written as {' or '.join(_FORMATS)}; choose one of these endings")
-    _check(axis, columns, path)
-    write_atomically(path, form(axis, columns, _entries(axis, metadata or {}, path)))
+        raise UsageError(f"{name}: spectra are written as {' or '.join(_FORMATS)}; choose one of these endings")
+    _check(axis, columns, name)
+    return form(axis, columns, entries_of(axis, metadata or {}, name))
 
 
-def _check(axis: SpectralAxis, columns: Columns, path: Path) -> None:
+def _check(axis: SpectralAxis, columns: Columns, file: str) -> None:
     if not columns:
-        raise UsageError(f"{path.name}: no column to write; give at least one")
+        raise UsageError(f"{file}: no column to write; give at least one")
     for name, values in columns.items():
         if not name.strip() or name != " ".join(name.split()) or _CONTROL.search(name):
-            raise UsageError(f"{path.name}: {name!r} is no name for a column; use one line of text")
+            raise UsageError(f"{file}: {name!r} is no name for a column; use one line of text")
         if np.shape(values) != (len(axis),):
-            raise UsageError(
-                f"{path.name}: column {name!r} has shape {np.shape(values)} on an axis of {len(axis)} points"
-            )
+            raise UsageError(f"{file}: column {name!r} has shape {np.shape(values)} on an axis of {len(axis)} points")
         if not np.isfinite(values).all():
-            raise UsageError(f"{path.name}: column {name!r} holds a value that is not a finite number")
+            raise UsageError(f"{file}: column {name!r} holds a value that is not a finite number")
 
 
-def _entries(axis: SpectralAxis, metadata: Mapping[str, str], path: Path) -> dict[str, str]:
-    """What the header says: the axis first, then the metadata."""
+def entries_of(axis: SpectralAxis, metadata: Mapping[str, str], file: str) -> dict[str, str]:
+    """What the header of a file says: the axis first, then the metadata, its white space folded.
+
+    Raises
+    ------
+    UsageError
+        If an entry's name cannot be written; `file` is named.
+    """
     beams = {"laser_nm": axis.laser_nm, "xray_angstrom": axis.xray_angstrom}
     stated = {"modality": axis.modality, "unit": axis.unit} | {
         k: repr(float(v)) for k, v in beams.items() if v is not None
@@ -92,17 +103,22 @@ def _entries(axis: SpectralAxis, metadata: Mapping[str, str], path: Path) -> dic
     for key, value in metadata.items():
         folded = " ".join(_CONTROL.sub(" ", str(value)).split())
         if not key.strip() or key != " ".join(key.split()) or ":" in key or _CONTROL.search(key):
-            raise UsageError(f"{path.name}: {key!r} is no name for an entry; use one line of text without a colon")
+            raise UsageError(f"{file}: {key!r} is no name for an entry; use one line of text without a colon")
         if folded and key.lower() not in STATEMENTS:
             stated[key] = folded
     return stated
 
 
+def axis_label(axis: SpectralAxis) -> str:
+    """The name of an axis and its unit, as a column is called: ``Raman shift [cm-1]``."""
+    name = "Raman shift" if axis.modality == "raman" and axis.unit == "cm-1" else _AXIS_NAMES[axis.unit]
+    return f"{name} [{axis.unit}]"
+
+
 def _csv(axis: SpectralAxis, columns: Columns, entries: Mapping[str, str]) -> bytes:
     text = io.StringIO()
     text.writelines(f"# {key}: {value}\n" for key, value in entries.items())
-    name = "Raman shift" if axis.modality == "raman" and axis.unit == "cm-1" else _AXIS_NAMES[axis.unit]
-    csv.writer(text, lineterminator="\n").writerow([f"{name} [{axis.unit}]", *columns])
+    csv.writer(text, lineterminator="\n").writerow([axis_label(axis), *columns])
     numbers = [np.asarray(values).astype(str).tolist() for values in (axis.values, *columns.values())]
     text.writelines(",".join(row) + "\n" for row in zip(*numbers, strict=True))
     return text.getvalue().encode("utf-8", errors="replace")
@@ -122,4 +138,6 @@ def _npz(axis: SpectralAxis, columns: Columns, entries: Mapping[str, str]) -> by
     return file.getvalue()
 
 
-_FORMATS: dict[str, Callable[[SpectralAxis, Columns, Mapping[str, str]], bytes]] = {".csv": _csv, ".npz": _npz}
+_FORMATS: dict[str, Callable[[SpectralAxis, Columns, Mapping[str, str]], bytes]] = {
+    ".csv": _csv, ".npz": _npz, ".jdx": jcamp,
+}  # fmt: skip

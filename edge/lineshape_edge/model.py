@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lineshape.bundle import Bundle, Form, Manifest, Task, check_close, check_inputs, open_bundle
 from lineshape.errors import UnsupportedBundle
 from lineshape.library import Library, decode_library
+from lineshape_edge.plans import require
 from lineshape_edge.session import Arrays, Device, Session
 
 
@@ -86,12 +87,20 @@ class Model:
         TensorError
             If an input is not what the manifest says; it names the element.
         """
+        self.check(inputs, form)
+        return self.compute(inputs, form)
+
+    def check(self, inputs: Mapping[str, NDArray[Any]], form: Form = "model") -> None:
+        """Refuse inputs as `run` does, without running."""
         manifest = self.manifest
         if form not in self._sessions:
             raise UnsupportedBundle(
                 f"bundle {manifest.name} runs no form {form!r}; it runs {', '.join(self._sessions)}"
             )
         check_inputs(manifest.graphs[form], manifest.limits, len(manifest.classes), inputs)
+
+    def compute(self, inputs: Mapping[str, NDArray[Any]], form: Form = "model") -> Arrays:
+        """Run over inputs that were checked, as of several requests joined into one batch."""
         return self._sessions[form].run(inputs)
 
     def self_test(self) -> None:
@@ -118,5 +127,4 @@ class Model:
         UnsupportedBundle
             Naming the task it was made for.
         """
-        if self.manifest.task != task:
-            raise UnsupportedBundle(f"bundle {self.manifest.name} is for {self.manifest.task}, not for {task}")
+        require(self.manifest, task)

@@ -13,12 +13,12 @@ from lineshape.bundle import Form, Manifest
 from lineshape.bundle.contract import GOLDEN
 from lineshape.bundle.verdict import PROVENANCE
 from lineshape.library import LIBRARY
+from lineshape.results import revision
 from lineshape_export.card import model_card
 from lineshape_export.fidelity import Fidelity
 from lineshape_export.golden import Case
 from lineshape_export.moment import exported_at
 from lineshape_export.sbom import SBOM, bill_of_materials
-from lineshape_training.results import revision
 from lineshape_training.run import Run
 
 EXPORTERS = ("lineshape", "torch", "onnx", "onnxscript", "onnxruntime")

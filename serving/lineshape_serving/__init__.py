@@ -9,13 +9,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lineshape_serving.asgi import application
+    from lineshape_serving.client import AsyncClient, Client, Spectra
     from lineshape_serving.dataplane import DataPlane
+    from lineshape_serving.http import application
     from lineshape_serving.settings import Settings
 
-__all__ = ["DataPlane", "Settings", "application"]
+__all__ = ["AsyncClient", "Client", "DataPlane", "Settings", "Spectra", "application"]
 
-_HOMES = {"DataPlane": "dataplane", "Settings": "settings", "application": "asgi"}
+_HOMES = {
+    "AsyncClient": "client",
+    "Client": "client",
+    "Spectra": "client",
+    "DataPlane": "dataplane",
+    "Settings": "settings",
+    "application": "http",
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401

@@ -1,8 +1,9 @@
-"""The command `lineshape serve`."""
+"""The commands `lineshape serve` and `lineshape keys`."""
 
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 import socket
 import sys
@@ -21,80 +22,187 @@ if TYPE_CHECKING:
 SERVICE = "lineshape_serving.service:LineshapeService"
 
 Bundles = Annotated[
-    list[str], typer.Argument(help="Bundles to serve: .lineshape files, folders, or names of installed ones.")
+    list[str],
+    typer.Argument(help="What to serve: .lineshape files, folders of them, or NAME[@VERSION] of installed bundles."),
 ]
-Host = Annotated[str, typer.Option(help="IP address to listen on; 0.0.0.0 for every network this machine is in.")]
-Port = Annotated[int, typer.Option(min=1, max=65535, help="TCP port to listen on.")]
+Host = Annotated[
+    str, typer.Option(help="IP address to listen on; 0.0.0.0 for every network this machine is in, with --keys.")
+]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="TCP port for HTTP.")]
+GrpcPort = Annotated[int | None, typer.Option(min=1, max=65535, help="TCP port for gRPC, too.", show_default="no gRPC")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads within one inference; 1 is fastest for single spectra.")]
 DeviceName = Annotated[str, typer.Option(help="cpu or cuda.")]
+Runners = Annotated[
+    int | None, typer.Option(min=1, help="Inferences of a model at a time.", show_default="all cores but one")
+]
+Batch = Annotated[int, typer.Option(min=1, help="Spectra of several requests that travel together at most.")]
+Queue = Annotated[int, typer.Option(min=1, help="Spectra that may wait for one model.")]
+Patience = Annotated[float, typer.Option(min=0.001, help="Refuse what would wait longer, in seconds.")]
+Cache = Annotated[int, typer.Option(min=0, help="MiB of answers to keep; 0: none.")]
+KeysFile = Annotated[Path | None, typer.Option("--keys", help="The file of keys, made by `lineshape keys add`.")]
+Certificate = Annotated[Path | None, typer.Option(help="PEM file of the certificate chain, for TLS.")]
+PrivateKey = Annotated[Path | None, typer.Option(help="PEM file of its private key.")]
+SharedMemory = Annotated[
+    bool, typer.Option("--shared-memory", help="Let clients on this machine pass tensors through shared memory.")
+]
+Drain = Annotated[float, typer.Option(min=0, help="Seconds to go on after SIGTERM, not ready any more.")]
+Grace = Annotated[float, typer.Option(min=0, help="Seconds for what is then still in progress.")]
+BodyLimit = Annotated[int, typer.Option("--body", min=1, help="MiB of a request at most, unpacked.")]
+Concurrency = Annotated[int, typer.Option(min=1, help="Requests in progress at most.")]
+AccessLog = Annotated[bool, typer.Option("--access-log", help="A line in the log for every request.")]
 
 
 def serve(
     bundles: Bundles,
     host: Host = "127.0.0.1",
     port: Port = 3000,
+    grpc_port: GrpcPort = None,
+    keys: KeysFile = None,
+    certificate: Certificate = None,
+    private_key: PrivateKey = None,
     threads: Threads = 1,
     device: DeviceName = "cpu",
+    runners: Runners = None,
+    batch: Batch = 64,
+    queue: Queue = 4096,
+    patience: Patience = 1.0,
+    cache: Cache = 0,
+    body: BodyLimit = 64,
+    concurrency: Concurrency = 1024,
+    shared_memory: SharedMemory = False,
+    drain: Drain = 0.0,
+    grace: Grace = 30.0,
+    access_log: AccessLog = False,
 ) -> None:
     """Serve bundles to any Open Inference Protocol v2 client, until SIGTERM or Ctrl+C."""
     if find_spec("bentoml") is None:
         raise MissingExtra("serving a bundle", "serving")
     from lineshape_serving.settings import Settings
 
-    given = tuple(found for word in bundles for found in _each(word))
-    settings = Settings.given(given, threads, device)
-    environment = settings.to_environment()
+    running = {"threads": threads, "device": device, "batch": batch, "queue": queue, "patience": patience,
+               "cache": cache, **({"runners": runners} if runners else {})}  # fmt: skip
+    settings = Settings.given({
+        "bundles": [_absolute(word) for word in bundles], "host": host, "grpc_port": grpc_port,
+        "keys": _file(keys, "--keys"), "certificate": _file(certificate, "--certificate"),
+        "private_key": _file(private_key, "--private-key"), "shared_memory": shared_memory,
+        "drain": drain, "grace": grace, "access_log": access_log, "running": running,
+        "limits": {"body": body, "concurrency": concurrency},
+    })  # fmt: skip
+    _check_exposed(settings)
     names = _accepted(settings)
-    address = _free(host, port)
-    os.environ.update(_quiet(port) | environment)
-    typer.echo(f"lineshape: serving {', '.join(names)} at {address} (Ctrl+C ends it)", err=True)
-    _become_bentoml(host, port)
+    where = _free(host, port)
+    if grpc_port:
+        _free(host, grpc_port)
+    os.environ.update(_quiet(port) | settings.to_environment())
+    scheme = "https" if settings.certificate else "http"
+    typer.echo(f"lineshape: serving {', '.join(names)} at {scheme}://{where} (Ctrl+C ends it)", err=True)
+    _become_bentoml(port, settings)
 
 
-def _each(word: str) -> list[str]:
-    """An installed bundle, the bundle at a path, or every bundle of a folder that is none itself."""
-    if named(word):
-        return [word]
-    path = Path(word).absolute()
-    if path.is_dir() and not (path / "bundle.json").exists():
-        return [str(bundle) for bundle in sorted(path.glob("*.lineshape"))] or [str(path)]
-    return [str(path)]
+def _absolute(word: str) -> str:
+    """A path that holds in every folder; the name of an installed bundle stays."""
+    return word if named(word) else str(Path(word).absolute())
+
+
+def _file(path: Path | None, option: str) -> str | None:
+    if path is not None and not path.is_file():
+        raise UsageError(f"{option} {path}: no such file")
+    return str(path.absolute()) if path else None
+
+
+def _check_exposed(settings: Settings) -> None:
+    """Nobody serves a network without keys, or with half of TLS."""
+    if bool(settings.certificate) != bool(settings.private_key):
+        raise UsageError("TLS needs both --certificate and --private-key")
+    try:
+        here = ipaddress.ip_address(settings.host).is_loopback
+    except ValueError:
+        raise UsageError(f"--host {settings.host}: give the IP address of a network card, such as 127.0.0.1") from None
+    if not here and settings.keys is None:
+        raise UsageError(f"--host {settings.host} opens the server to a network: give --keys FILE, made by "
+                         "`lineshape keys add FILE NAME`; without keys it serves 127.0.0.1 only")  # fmt: skip
 
 
 def _accepted(settings: Settings) -> tuple[str, ...]:
     """The wire names of the bundles, once each is verified and passed its golden test; nothing listens yet."""
-    from lineshape_edge import Model
+    from lineshape_serving.access import read_keys
     from lineshape_serving.dataplane import DataPlane
+    from lineshape_serving.sources import Sources
 
-    models = (Model.open(bundle, settings.threads, settings.device) for bundle in settings.bundles)
-    return DataPlane(models).names
+    if settings.keys:
+        read_keys(Path(settings.keys))
+    plane = DataPlane((), settings.running, Sources(settings.bundles))
+    plane.start()
+    return plane.names
 
 
 def _free(host: str, port: int) -> str:
     """The address to call, if this machine can listen there."""
+    version = ipaddress.ip_address(host).version
     try:
-        version = ipaddress.ip_address(host).version
         with socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
             probe.bind((host, port))
-    except ValueError:
-        raise UsageError(f"--host {host}: give the IP address of a network card, such as 127.0.0.1") from None
     except OSError as error:
-        raise UsageError(f"cannot listen on {host} port {port}: {error.strerror}; choose another --port") from None
-    return f"http://{host if version == 4 else f'[{host}]'}:{port}"
+        raise UsageError(f"cannot listen on {host} port {port}: {error.strerror}; choose another port") from None
+    return f"{host if version == 4 else f'[{host}]'}:{port}"
 
 
 def _quiet(port: int) -> dict[str, str]:
     """What keeps BentoML and ONNX Runtime quiet on a private machine.
 
-    BentoML counts in files below its home and empties them at its start: a home for each port keeps two servers apart.
+    BentoML keeps files below its home and empties them at its start: a home for each port keeps two servers apart.
     """
     home = os.environ.get("BENTOML_HOME", str(Path.cwd() / ".bentoml" / str(port)))
     return {"BENTOML_HOME": home, "BENTOML_DO_NOT_TRACK": "true", "ORT_DISABLE_TELEMETRY": "1"}
 
 
-def _become_bentoml(host: str, port: int) -> None:
+def _become_bentoml(port: int, settings: Settings) -> None:
     """Replace this process, so that signals reach the server and what was loaded to check the bundles is gone."""
     sys.stderr.flush()
-    command = ["-m", "bentoml", "serve", SERVICE, "--host", host, "--port", str(port), "--quiet"]
+    command = ["-m", "lineshape_serving.supervised", "serve", SERVICE, "--quiet", "--host", settings.host,
+               "--port", str(port), "--timeout-graceful-shutdown", str(math.ceil(settings.grace))]  # fmt: skip
+    if settings.certificate and settings.private_key:
+        command += ["--ssl-certfile", settings.certificate, "--ssl-keyfile", settings.private_key]
     os.execv(sys.executable, [sys.executable, *command])  # noqa: S606 - our own interpreter and arguments, no shell
+
+
+keys = typer.Typer(help="Make and remove the keys of a server's callers.", no_args_is_help=True)
+KeysPath = Annotated[Path, typer.Argument(metavar="FILE", help="The file of keys.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is; shows in messages.")]
+
+
+@keys.command("add")
+def add(
+    file: KeysPath,
+    name: Name,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="infer, admin or both; admin loads and unloads.", show_default="infer")
+    ] = None,
+    quota: Annotated[int | None, typer.Option(min=1, help="Spectra a minute.", show_default="no limit")] = None,
+) -> None:
+    """Make a key and print it, once: the file keeps its hash."""
+    from lineshape_serving.access import SCOPES, add_key
+
+    scopes = [one for one in SCOPES if one in (scope or ["infer"])]
+    if unknown := set(scope or ()) - set(SCOPES):
+        raise UsageError(f"--scope {min(unknown)}: choose {' or '.join(SCOPES)}")
+    typer.echo(add_key(file, name, scopes, quota))
+
+
+@keys.command("remove")
+def remove(file: KeysPath, name: Name) -> None:
+    """Forget a key; servers that run forget it at their next start."""
+    from lineshape_serving.access import remove_key
+
+    remove_key(file, name)
+
+
+@keys.command("list")
+def list_keys(file: KeysPath) -> None:
+    """Who has a key, and what for."""
+    from lineshape_serving.access import read_keys
+
+    for name, key in read_keys(file).items():
+        quota = f", {key.quota} spectra a minute" if key.quota else ""
+        typer.echo(f"{name}: {', '.join(key.scopes)}{quota}")

@@ -1,90 +1,42 @@
 """The data plane: which models are loaded, what they are, and one way to run them. It knows no transport.
 
 Every bundle shows as one model for each form of its graph: NAME, and for samplers NAME-noise. Its version on the wire
-is the bundle's own.
+is the bundle's own. All of it belongs to one event loop; what takes long runs in threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from importlib.metadata import version as installed_version
+from time import perf_counter_ns
 from typing import Any, TypeAlias
 
-from msgspec import Struct
 from numpy.typing import NDArray
 
-from lineshape.bundle import (
-    AnalyteSpec,
-    AxisSpec,
-    Form,
-    GraphSpec,
-    Limits,
-    NoiseSpec,
-    SamplerSpec,
-    Task,
-    TensorSpec,
-    check_verdict,
-)
-from lineshape.errors import TensorError, UnknownModel, UsageError
-from lineshape.preprocessing import AxisStep, Step
+from lineshape.bundle import check_verdict
+from lineshape.errors import LineshapeError, OverloadError, TensorError, UsageError
 from lineshape_edge import Model
 from lineshape_edge.tasks import refuse_unfamiliar
+from lineshape_serving.cache import Cache
+from lineshape_serving.describe import IndexEntry, ModelConfig, ModelMetadata, ServerMetadata
+from lineshape_serving.lane import Lane, Ran
+from lineshape_serving.metrics import Metrics
+from lineshape_serving.registry import Registry, Served, order
+from lineshape_serving.settings import Running
+from lineshape_serving.sources import Offer, Sources
+from lineshape_serving.statistics import ModelStatistics, Statistics
+from lineshape_serving.traces import record
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 
 FAMILIARITY = "familiarity"  # the output that `min_familiarity` is held against
-
-
-class ServerMetadata(Struct, frozen=True):
-    """The protocol's description of a server."""
-
-    name: str
-    version: str
-    extensions: tuple[str, ...]
-
-
-class TensorMetadata(Struct, frozen=True):
-    """The protocol's description of a tensor; -1 is the batch, `parameters` says what the numbers are."""
-
-    name: str
-    datatype: str
-    shape: tuple[int, ...]
-    parameters: dict[str, str | None]
-
-    @classmethod
-    def of(cls, spec: TensorSpec) -> TensorMetadata:
-        """A tensor of the manifest; its axis is a key of the model's axes."""
-        return cls(spec.name, spec.dtype, spec.shape, {"role": spec.role, "unit": spec.unit, "axis": spec.axis})
-
-
-class ModelParameters(Struct, frozen=True):
-    """What a client needs beyond the tensors: the model's grid, what is done to a spectrum before and in the graph."""
-
-    digest: str
-    family: str
-    task: Task
-    form: Form
-    axes: dict[str, AxisSpec]
-    axis_half: dict[str, tuple[AxisStep, ...]]
-    intensity_half: dict[str, tuple[Step, ...]]
-    limits: Limits
-    classes: tuple[str, ...]
-    analytes: tuple[AnalyteSpec, ...]
-    sampler: SamplerSpec | None
-    noise: NoiseSpec | None
-
-
-class ModelMetadata(Struct, frozen=True):
-    """The protocol's description of a model."""
-
-    name: str
-    versions: tuple[str, ...]
-    platform: str
-    inputs: tuple[TensorMetadata, ...]
-    outputs: tuple[TensorMetadata, ...]
-    parameters: ModelParameters
+EXTENSIONS = ("binary_tensor_data", "model_configuration", "statistics", "model_repository")
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,119 +48,114 @@ class Answer:
     outputs: Arrays
 
 
-@dataclass(frozen=True, eq=False)
-class Served:
-    """One form of a bundle under its name on the wire."""
-
-    name: str
-    form: Form
-    model: Model
-
-    @property
-    def version(self) -> str:
-        """The bundle's version."""
-        return self.model.manifest.version
-
-    @property
-    def graph(self) -> GraphSpec:
-        """Its tensors."""
-        return self.model.manifest.graphs[self.form]
-
-    @cached_property
-    def metadata(self) -> ModelMetadata:
-        """What it is."""
-        manifest = self.model.manifest
-        shared = {
-            name: getattr(manifest, name) for name in ModelParameters.__struct_fields__ if hasattr(manifest, name)
-        }
-        return ModelMetadata(
-            name=self.name,
-            versions=(self.version,),
-            platform="onnxruntime_onnx",
-            inputs=tuple(map(TensorMetadata.of, self.graph.inputs)),
-            outputs=tuple(map(TensorMetadata.of, self.graph.outputs)),
-            parameters=ModelParameters(digest=self.model.digest, form=self.form, **shared),
-        )
-
-
 class DataPlane:
-    """The loaded models; safe to ask from any number of threads.
+    """The loaded models, and the way through them.
 
     Parameters
     ----------
     models : iterable of Model
         Models that passed their golden test, as `Model.open` gives them.
+    running : Running
+        Threads, batches, queues, and the cache.
+    sources : Sources, optional
+        Where `load` may take bundles from; nowhere without.
 
     Raises
     ------
     UsageError
-        If two of them want one name.
+        If two of them want one name and version.
     FailedValidation
         If a model failed validation and nobody answers for it in its provenance.
     """
 
-    def __init__(self, models: Iterable[Model] = ()) -> None:
-        self._served: dict[str, Served] = {}
+    def __init__(self, models: Iterable[Model] = (), running: Running | None = None,
+                 sources: Sources | None = None) -> None:  # fmt: skip
+        self.running = running or Running()
+        self.metrics = Metrics()
+        self.draining = False
+        self._sources = sources or Sources(())
+        self._registry = Registry()
+        self._cache = Cache(self.running.cache << 20) if self.running.cache else None
+        # ONNX Runtime releases the interpreter lock, so a core each is what threads can use
+        self._threads = ThreadPoolExecutor(os.cpu_count(), "lineshape-infer")
+        self._changing = asyncio.Lock()
         for model in models:
             self.add(model)
 
-    def add(self, model: Model) -> None:
-        """Serve one more model that passed its golden test."""
-        check_verdict(model.bundle)
-        new = {name: Served(name, form, model) for name, form in model.manifest.wire_names.items()}
-        if taken := new.keys() & self._served.keys():
-            raise UsageError(f"two bundles want the name {min(taken)!r}; serve one of them, or export it under another")
-        self._served = {**self._served, **new}  # one assignment: a reader sees all forms or none
+    # ---- what is here
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every name on the wire."""
-        return tuple(self._served)
+        return self._registry.names
 
     def live(self) -> bool:
         """Whether the process answers at all."""
         return True
 
     def ready(self) -> bool:
-        """Whether there is a model to ask."""
-        return bool(self._served)
+        """Whether there is a model to ask, and no end in sight."""
+        return bool(self.names) and not self.draining
 
     def server(self) -> ServerMetadata:
         """What this server is and speaks."""
-        return ServerMetadata("lineshape", installed_version("lineshape"), ("binary_tensor_data",))
+        return ServerMetadata("lineshape", installed_version("lineshape"), EXTENSIONS)
 
     def find(self, name: str, version: str | None = None) -> Served:
-        """The model of a name.
+        """The model of a name; of the default version, where none is asked for.
 
         Raises
         ------
         UnknownModel
-            If it is not loaded, or in another version.
+            If it is not loaded, or not in that version.
         """
-        served = self._served.get(name)
-        if served is None:
-            raise UnknownModel(f"no model {name!r} here; loaded are {', '.join(sorted(self.names)) or 'none'}")
-        if version not in (None, served.version):
-            raise UnknownModel(f"model {name!r} has no version {version!r}; it is loaded as {served.version}")
-        return served
+        return self._registry.find(name, version)
+
+    def versions(self, name: str) -> tuple[str, ...]:
+        """The loaded versions of a name, its default first."""
+        return self._registry.versions(name)
 
     def metadata(self, name: str, version: str | None = None) -> ModelMetadata:
         """What a model is: tensors, axes, preprocessing, digest."""
         return self.find(name, version).metadata
 
-    def infer(self, name: str, version: str | None, inputs: Mapping[str, NDArray[Any]],
-              outputs: Sequence[str] = (), min_familiarity: float | None = None) -> Answer:  # fmt: skip
+    def config(self, name: str, version: str | None = None) -> ModelConfig:
+        """How a model runs."""
+        return self.find(name, version).config(self.running.device, self.running.runners)
+
+    def statistics(self, name: str | None = None, version: str | None = None) -> tuple[ModelStatistics, ...]:
+        """What happened to the requests of a model, or of all of them."""
+        asked = self._all() if name is None else [self.find(name, each) for each in self._asked(name, version)]
+        return tuple(served.statistics.told(served.name, served.version) for served in asked)
+
+    def index(self, ready: bool = False) -> tuple[IndexEntry, ...]:
+        """Every model that is loaded, and unless only the ready ones are asked for, those that could be."""
+        loaded = {(served.name, served.version): IndexEntry(served.name, served.version, "READY", "")
+                  for served in self._all()}  # fmt: skip
+        others = [] if ready else [
+            IndexEntry(name, offer.version, "UNAVAILABLE", "not loaded")
+            for offer in self._sources.offers for name in offer.forms if (name, offer.version) not in loaded
+        ]  # fmt: skip
+        return (*loaded.values(), *others)
+
+    # ---- inference
+
+    async def infer(self, name: str, version: str | None, inputs: Mapping[str, NDArray[Any]],
+                    outputs: Sequence[str] = (), min_familiarity: float | None = None,
+                    timeout: float | None = None) -> Answer:  # fmt: skip
         """Run a model over one batch.
 
         Parameters
         ----------
         name, version : str
-            Any version if None.
+            The default version if None.
         inputs : mapping of tensor name to array [n, ...]
         outputs : sequence of str
             Those wanted, in that order; all of them if empty.
         min_familiarity : float, optional
             Of a transfer: refuse the batch if one of its spectra is less familiar.
+        timeout : float, optional
+            Seconds after which nobody wants the answer any more.
 
         Raises
         ------
@@ -218,15 +165,179 @@ class DataPlane:
             If a tensor is not what the model takes or gives; it is named, with the element where there is one.
         DataError
             If a spectrum is not familiar enough; the rows are named.
+        OverloadError
+            If too many wait already, or the time was not enough.
         """
-        served = self.find(name, version)
-        wanted = tuple(outputs) or tuple(spec.name for spec in served.graph.outputs)
-        if unknown := set(wanted) - {spec.name for spec in served.graph.outputs}:
-            given = ", ".join(spec.name for spec in served.graph.outputs)
-            raise TensorError(f"output {min(unknown)!r}: model {name!r} has no such output; it gives {given}")
-        if min_familiarity is not None and FAMILIARITY not in {spec.name for spec in served.graph.outputs}:
-            raise TensorError(f"min_familiarity: model {name!r} gives no {FAMILIARITY}; it is asked of transfers")
-        found = served.model.run(inputs, served.form)
-        if min_familiarity is not None:
-            refuse_unfamiliar(found[FAMILIARITY][:, 0], min_familiarity)
+        served, began = self.find(name, version), perf_counter_ns()
+        with _failures_counted(served, began):
+            wanted = _wanted(served, outputs, min_familiarity)
+            served.model.check(inputs, served.form)
+            found = await self._answered(served, dict(inputs), timeout, began)
+            if min_familiarity is not None:
+                refuse_unfamiliar(found[FAMILIARITY][:, 0], min_familiarity)
         return Answer(served.name, served.version, {output: found[output] for output in wanted})
+
+    def check_room(self, name: str, version: str | None = None) -> None:
+        """Refuse a request whose body is still to come, if it would only wait in vain; raises like `infer`."""
+        served = self.find(name, version)
+        with _failures_counted(served, perf_counter_ns()):
+            served.lane.check_room()
+
+    async def _answered(self, served: Served, inputs: Arrays, timeout: float | None, began: int) -> Arrays:
+        """From the cache where there is one that knows, else from the model."""
+        spectra = len(next(iter(inputs.values())))
+        if self._cache is None:
+            return await self._computed(served, inputs, spectra, timeout)
+        key = self._cache.key(f"{served.model.digest}/{served.form}", inputs)
+        if (found := self._cache.get(key)) is not None:
+            served.statistics.remembered(spectra, perf_counter_ns() - began)
+            return found
+        served.statistics.missed(perf_counter_ns() - began)
+        found = await self._computed(served, inputs, spectra, timeout)
+        self._cache.put(key, found)
+        return found
+
+    async def _computed(self, served: Served, inputs: Arrays, spectra: int, timeout: float | None) -> Arrays:
+        try:
+            async with asyncio.timeout(timeout):
+                ran = await served.lane.ask(inputs)
+        except TimeoutError:
+            raise OverloadError(f"model {served.name!r}: no answer within the {timeout:g} s of the request") from None
+        _count(served, ran, spectra)
+        return ran.outputs
+
+    # ---- models that come and go
+
+    def add(self, model: Model) -> None:
+        """Serve one more model that passed its golden test; of several versions of a name the highest is the default.
+
+        Raises
+        ------
+        UsageError
+            If its name is taken in that version.
+        """
+        check_verdict(model.bundle)
+        for name in model.manifest.wire_names:
+            if model.manifest.version in self.versions(name):
+                raise UsageError(f"two bundles want the name {name!r} in version {model.manifest.version}; "
+                                 "serve one of them, or export it under another")  # fmt: skip
+        enter = self._served(model)
+        lower = [served for served in enter if any(order(served.version) < order(version)
+                                                   for version in self.versions(served.name))]  # fmt: skip
+        self._registry.replace([], enter, default=[served for served in enter if served not in lower])
+
+    def start(self) -> None:
+        """Load what the sources begin with; raises what refuses a bundle."""
+        for offer in self._sources.first():
+            self.add(self._open(offer))
+
+    async def load(self, name: str, version: str | None = None, digest: str | None = None) -> None:
+        """Make a bundle the default of its names, warmed up by its golden test; the former default then leaves.
+
+        No request fails: those that came before are answered by the former model, those after by the new one.
+
+        Parameters
+        ----------
+        name : str
+            Any name on the wire of the bundle; all its forms are loaded.
+        version, digest : str, optional
+            Which one, of those that the sources hold; the newest if neither is given.
+
+        Raises
+        ------
+        UnknownModel
+            If the sources hold no such bundle.
+        BundleError
+            If it is refused; what is loaded stays.
+        """
+        async with self._changing:
+            await asyncio.to_thread(self._sources.look)
+            offer = self._sources.choose(name, version, digest)
+            current = [served for served in self._all() if served.model.manifest.name == offer.name]
+            there = [served for served in current if served.model.digest == offer.digest]
+            enter = there or self._served(await asyncio.to_thread(self._open, offer))
+            leave = [served for served in current if served not in there
+                     and served.version in (offer.version, self.versions(served.name)[0])]  # fmt: skip
+            self._registry.replace(leave, enter, default=enter)
+            await self._drain(leave)
+
+    async def unload(self, name: str, version: str | None = None) -> None:
+        """Take a bundle out, all versions of it unless one is named; what it has begun, it ends.
+
+        Raises
+        ------
+        UnknownModel
+            If it is not loaded.
+        """
+        async with self._changing:
+            bundles = {self.find(name, each).model.digest for each in self._asked(name, version)}
+            leave = [served for served in self._all() if served.model.digest in bundles]
+            self._registry.replace(leave, [], default=[])
+            await self._drain(leave)
+
+    async def drained(self) -> None:
+        """Wait until nothing waits or runs."""
+        await self._drain(self._all())
+
+    async def _drain(self, leaving: Sequence[Served]) -> None:
+        while not all(served.lane.idle for served in leaving):
+            await asyncio.sleep(0.005)
+        for served in leaving:
+            if served not in self._all():
+                self.metrics.forget(served.metrics)
+
+    def _all(self) -> list[Served]:
+        return list(self._registry)
+
+    def _asked(self, name: str, version: str | None) -> Sequence[str | None]:
+        return (version,) if version is not None else self.versions(name) or (None,)
+
+    def _open(self, offer: Offer) -> Model:
+        model = Model.open(offer.word, self.running.threads, self.running.device)
+        check_verdict(model.bundle)
+        if model.digest != offer.digest:
+            raise UsageError(f"{offer.word}: changed while it was looked at; load it again")
+        return model
+
+    def _served(self, model: Model) -> list[Served]:
+        """One model for each form, with its own lane."""
+        return [self._one(model, name) for name in model.manifest.wire_names]
+
+    def _one(self, model: Model, name: str) -> Served:
+        form, limits, running = model.manifest.wire_names[name], model.manifest.limits, self.running
+        metrics = self.metrics.of(name, model, self._threads)
+        run = partial(model.compute, form=form)
+        lane = Lane(run, self._threads, running.runners, min(running.batch, limits.max_batch), running.queue,
+                    running.patience, metrics.watch)  # fmt: skip
+        metrics.waiting = lambda: lane.waiting
+        return Served(name, form, model, lane, Statistics(), metrics)
+
+
+def _wanted(served: Served, outputs: Sequence[str], min_familiarity: float | None) -> tuple[str, ...]:
+    given = [spec.name for spec in served.graph.outputs]
+    if unknown := set(outputs) - set(given):
+        raise TensorError(
+            f"output {min(unknown)!r}: model {served.name!r} has no such output; it gives {', '.join(given)}"
+        )
+    if min_familiarity is not None and FAMILIARITY not in given:
+        raise TensorError(f"min_familiarity: model {served.name!r} gives no {FAMILIARITY}; it is asked of transfers")
+    return tuple(outputs) or tuple(given)
+
+
+@contextmanager
+def _failures_counted(served: Served, began: int) -> Iterator[None]:
+    try:
+        yield
+    except LineshapeError:
+        served.statistics.failed(perf_counter_ns() - began)
+        raise
+
+
+def _count(served: Served, ran: Ran, spectra: int) -> None:
+    now = perf_counter_ns()
+    served.statistics.ran(ran, spectra, now)
+    served.metrics.stage("queue", ran.started - ran.arrived)
+    served.metrics.stage("compute", ran.ended - ran.started)
+    if ran.leads:
+        served.metrics.batch(ran.batch)
+    record(served, ran, spectra)

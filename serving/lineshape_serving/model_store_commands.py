@@ -47,6 +47,24 @@ def export(tag: Tag, out: Out = None) -> None:
     typer.echo(f"{target}: {bundle.manifest.name}:{bundle.manifest.version}, sha256 {bundle.digest}")
 
 
+@bentoml.command("build")
+def build(
+    paths: Bundles,
+    name: Annotated[str, typer.Option(help="What the bento is called.")] = "lineshape",
+    package: Annotated[
+        list[str] | None,
+        typer.Option(help="What its image installs: a requirement or a wheel.", show_default="lineshape[serving]"),
+    ] = None,
+) -> None:
+    """Build a bento that serves bundles; `bentoml serve` and `bentoml containerize` take it from there."""
+    from lineshape.bundle import open_bundle
+
+    _unwatched()
+    from lineshape_serving.bento import build_bento
+
+    typer.echo(build_bento([open_bundle(path) for path in paths], name, package or ()))
+
+
 def _unwatched() -> None:
     """Before BentoML is imported: a private machine tells nobody what it does."""
     os.environ["BENTOML_DO_NOT_TRACK"] = "true"

@@ -1,22 +1,41 @@
-"""The JSON header of an infer body, as the Open Inference Protocol v2 and Triton's binary-tensor extension draw it."""
+"""The JSON header of an infer body, as the Open Inference Protocol v2 and Triton's extensions draw it."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from lineshape.errors import TensorError
+from lineshape_serving.shared_memory import Place
 
 UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)  # ValueError: bytes that are not UTF-8
 
 
-class InputParameters(Struct):
-    """What the binary extension says of an input."""
+Bytes: TypeAlias = Annotated[int, Meta(ge=0, lt=2**62)]
 
-    binary_data_size: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
-    shared_memory_region: Raw | UnsetType = UNSET
+
+class SharedMemoryParameters(Struct):
+    """What the shared-memory extension says of a tensor: where it lies, or shall lie."""
+
+    shared_memory_region: str | None = None
+    shared_memory_byte_size: Bytes | None = None
+    shared_memory_offset: Bytes = 0
+
+    def place(self, where: str) -> Place | None:
+        """The place, if there is one; `where` names the tensor."""
+        if self.shared_memory_region is None:
+            return None
+        if self.shared_memory_byte_size is None:
+            raise TensorError(f"{where}: shared memory needs the parameter shared_memory_byte_size too")
+        return Place(self.shared_memory_region, self.shared_memory_offset, self.shared_memory_byte_size)
+
+
+class InputParameters(SharedMemoryParameters):
+    """What the extensions say of an input."""
+
+    binary_data_size: Bytes | UnsetType = UNSET
 
 
 class Input(Struct, forbid_unknown_fields=True):
@@ -29,12 +48,17 @@ class Input(Struct, forbid_unknown_fields=True):
     parameters: InputParameters | None = None
 
 
-class OutputParameters(Struct):
+class OutputParameters(SharedMemoryParameters):
     """How an output shall come back."""
 
     binary_data: bool | UnsetType = UNSET
-    shared_memory_region: Raw | UnsetType = UNSET
-    classification: Raw | UnsetType = UNSET
+    classification: Any = None
+
+    def place(self, where: str) -> Place | None:
+        """The place, if there is one; what Triton's classification extension adds is refused: ours are no classes."""
+        if self.classification is not None:
+            raise TensorError(f"{where}: classification is not offered; ask for the numbers")
+        return SharedMemoryParameters.place(self, where)
 
 
 class Output(Struct, forbid_unknown_fields=True):
@@ -45,10 +69,26 @@ class Output(Struct, forbid_unknown_fields=True):
 
 
 class RequestParameters(Struct):
-    """What the binary extension says of all outputs; and, of a transfer, how familiar its sources have to be."""
+    """What holds for the whole request.
+
+    Parameters
+    ----------
+    binary_data_output : bool
+        Whether outputs of which nothing is said travel as bytes.
+    min_familiarity : float, optional
+        Of a transfer: how familiar its sources have to be.
+    timeout : int
+        Microseconds that the request may take, as Triton counts them; 0 is none.
+    """
 
     binary_data_output: bool = False
     min_familiarity: Annotated[float, Meta(ge=0, le=1)] | None = None
+    timeout: Annotated[int, Meta(ge=0, lt=2**62)] = 0
+
+    @property
+    def seconds(self) -> float | None:
+        """The timeout, in seconds."""
+        return self.timeout / 1e6 or None
 
 
 class Request(Struct, forbid_unknown_fields=True):

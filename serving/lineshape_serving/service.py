@@ -1,43 +1,86 @@
-"""The BentoML service: life cycle, metrics and packaging around the data plane, which it mounts as it is.
+"""The BentoML service: life cycle, packaging and the server process around our faces, which it mounts as they are.
 
-BentoML imports this module by name, so the bundles to serve stand in the environment (see `Settings`). A model enters
-the data plane only after its golden test, and the socket answers only when all have entered.
+BentoML imports this module by name, so what to serve stands in the environment (see `Settings`), or, in a bento, beside
+it. The socket answers only when all models have passed their golden tests.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import bentoml
 from starlette.types import Receive, Scope, Send
 
-from lineshape_edge import Model
-from lineshape_serving.asgi import application
-from lineshape_serving.dataplane import DataPlane
+from lineshape_serving.http.bounded import bound
+from lineshape_serving.logs import log_failure, log_to_standard_error
+from lineshape_serving.server import Server
 from lineshape_serving.settings import Settings
+from lineshape_serving.traces import trace_to_collector
 
-plane = DataPlane()
-_application = application(plane)
+trace_to_collector(os.environ)  # before BentoML builds the middleware that begins a request's trace
+_servers: list[Server] = []  # the one of this process, once it is up
 
 
-async def protocol(scope: Scope, receive: Receive, send: Send) -> None:
-    """The protocol's application, answering every path that BentoML itself does not.
+async def faces(scope: Scope, receive: Receive, send: Send) -> None:
+    """Every path that BentoML itself does not answer.
 
-    A function hides the application's routes from BentoML, which would answer unknown paths below /v2 in plain text.
+    A function hides the application's routes from BentoML, which would answer unknown paths in plain text.
     """
-    await _application(scope, receive, send)
+    await _servers[0].application(scope, receive, send)
+
+
+@contextmanager
+def _failures_logged() -> Iterator[None]:
+    """BentoML is told to be quiet, and so would be about why it does not start."""
+    try:
+        yield
+    except Exception as error:
+        log_failure("cannot start", error, reason=str(error))
+        raise
 
 
 @bentoml.service(
     name="lineshape",
     workers=1,  # one process and its threads: several would split batches, limits and hot swaps
     logging={"access": {"enabled": False}},
+    metrics={"enabled": False},  # ours do not grow with the paths that clients think up
 )
-@bentoml.asgi_app(protocol, path="/")
+@bentoml.asgi_app(faces, path="/")
 class LineshapeService:
-    """Spectra over the Open Inference Protocol v2, at /v2."""
+    """Spectra over the Open Inference Protocol v2 at /v2, and for people at /v1."""
 
     def __init__(self) -> None:
-        settings = Settings.from_environment(os.environ)
-        for bundle in settings.bundles:
-            plane.add(Model.open(bundle, settings.threads, settings.device))
+        log_to_standard_error()
+        with _failures_logged():
+            self._settings = Settings.from_environment(os.environ)
+            bound(self._settings.limits)
+            self._server = Server(self._settings)
+        _servers[:] = [self._server]
+
+    @bentoml.on_startup  # type: ignore[untyped-decorator]
+    async def listen(self) -> None:
+        """Open gRPC, and on SIGTERM be not ready first and end later."""
+        with _failures_logged():
+            await self._server.listen()
+        loop, end = asyncio.get_running_loop(), signal.getsignal(signal.SIGTERM)
+        assert callable(end)  # noqa: S101 - for the type checker: uvicorn's handler
+
+        def drain(number: int, frame: FrameType | None) -> None:
+            self._server.begin_to_end()
+            loop.call_soon_threadsafe(lambda: loop.call_later(self._settings.drain, end, number, frame))
+
+        signal.signal(signal.SIGTERM, drain)
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    async def close(self) -> None:
+        """Answer what is in progress."""
+        await self._server.close()
+
+    async def __is_ready__(self) -> bool:
+        """What /readyz asks."""
+        return self._server.plane.ready()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 
@@ -140,7 +141,11 @@ def test_bentoml_keeps_its_own_endpoints(service):
 
 def test_it_says_where_and_what_it_serves_and_is_quiet_otherwise(service, transfer, sampler):
     names = [*transfer.manifest.wire_names, *sampler.manifest.wire_names]
-    assert service.said() == f"lineshape: serving {', '.join(names)} at http://{service.url} (Ctrl+C ends it)\n"
+    first, *log = service.said().splitlines()
+    assert first == f"lineshape: serving {', '.join(names)} at http://{service.url} (Ctrl+C ends it)"
+    told = [json.loads(line) for line in log]
+    assert [(line["event"], line["model"]) for line in told] == [("serving", name) for name in names]
+    assert {line["digest"] for line in told} == {transfer.digest, sampler.digest}
     assert service.said("out") == ""
 
 

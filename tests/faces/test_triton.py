@@ -13,32 +13,21 @@ from functools import partial
 from threading import Event
 
 import httpx
-import msgspec
 import numpy as np
 import pytest
 import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
 from once import once
+from resealed import resealed
 from triton_server import triton_server
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from lineshape.bundle import check_close, open_bundle, seal
+from lineshape.bundle import check_close, open_bundle
 from lineshape_edge import Model
 from lineshape_export import export_run
 from lineshape_serving.triton import write_repository
 
 SPECTRA = 10_000
-
-
-def resealed(path, out, **changes):
-    """The same bundle under another name or version."""
-    bundle = open_bundle(path)
-    seal(
-        msgspec.structs.replace(bundle.manifest, **changes),
-        {name: bundle.read(name) for name in bundle.manifest.files},
-        out,
-    )
-    return out
 
 
 @pytest.fixture(scope="module")

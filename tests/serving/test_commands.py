@@ -2,38 +2,70 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 import pytest
+from services import lineshape
 
-from lineshape.errors import TamperedBundle
-from lineshape_edge import Model
-from lineshape_serving.commands import _each
-
-
-def test_a_folder_stands_for_the_bundles_in_it(tmp_path: Path) -> None:
-    for name in ("b.lineshape", "a.lineshape", "notes.txt"):
-        (tmp_path / name).write_bytes(b"")
-    both = [str(tmp_path / name) for name in ("a.lineshape", "b.lineshape")]
-    assert _each(str(tmp_path)) == both
-    assert _each(both[0]) == both[:1]
+from lineshape.errors import UsageError
+from lineshape_serving import commands
+from lineshape_serving.access import add_key
+from lineshape_serving.settings import Limits, Running, Settings
 
 
-def test_an_installed_bundle_keeps_its_name_and_a_path_is_told_from_the_root(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_settings_survive_the_environment():
+    settings = Settings(
+        ("a:b.lineshape", "c"), host="::1", grpc_port=1, keys="k", certificate="c", private_key="p", shared_memory=True,
+        drain=1.5, access_log=True, running=Running(threads=2, cache=3, patience=0.5), limits=Limits(body=7),
+    )  # fmt: skip
+    assert Settings.from_environment(settings.to_environment()) == settings
+
+
+@pytest.mark.parametrize("said", ["{}", "", "[]", '{"bundles": []}', '{"bundles": ["a"], "port": 1}', "\ud800"])
+def test_an_environment_that_says_nothing_usable_is_refused_by_name(said):
+    with pytest.raises(UsageError, match="LINESHAPE_SERVE"):
+        Settings.from_environment({"LINESHAPE_SERVE": said})
+
+
+def test_every_option_reaches_the_server(tmp_path, monkeypatch, transfer_bundle):
+    """Up to the moment in which the process would become BentoML."""
+    add_key(tmp_path / "keys.toml", "a", ["infer"], None)
+    (tmp_path / "cert.pem").touch()
+    (tmp_path / "key.pem").touch()
+    became = {}
+    monkeypatch.setattr(commands, "_become_bentoml", lambda port, settings: became.update(port=port, settings=settings))
+    monkeypatch.setattr(os, "environ", dict(os.environ))
     monkeypatch.chdir(tmp_path)
-    assert _each("raman-to-ir@0.1.0") == ["raman-to-ir@0.1.0"]
-    assert _each("raman-to-ir.lineshape") == [str(tmp_path / "raman-to-ir.lineshape")]
+    commands.serve(
+        [str(transfer_bundle)], "0.0.0.0", 3210, 3211, tmp_path / "keys.toml", tmp_path / "cert.pem",
+        tmp_path / "key.pem", 2, "cpu", 3, 4, 5, 0.6, 7, 8, 9, True, 10.0, 11.0, True,
+    )  # fmt: skip
+    assert became == {"port": 3210, "settings": Settings.from_environment(os.environ)}
+    assert became["settings"] == Settings(
+        (str(transfer_bundle),), "0.0.0.0", 3211, str(tmp_path / "keys.toml"), str(tmp_path / "cert.pem"),
+        str(tmp_path / "key.pem"), True, 10.0, 11.0, True, Running(2, "cpu", 3, 4, 5, 0.6, 7),
+        Limits(body=8, concurrency=9),
+    )  # fmt: skip
 
 
-def test_a_folder_that_is_a_bundle_stays_one_whatever_is_planted_in_it(tmp_path: Path) -> None:
-    (tmp_path / "bundle.json").write_bytes(b"{}")
-    (tmp_path / "planted.lineshape").write_bytes(b"")
-    assert _each(str(tmp_path)) == [str(tmp_path)]
+REFUSED = {
+    "network without keys": (["--host", "0.0.0.0"], "give --keys FILE"),
+    "host that is a name": (["--host", "localhost"], "give the IP address"),
+    "half of TLS": (["--certificate", "x.pem"], "no such file"),
+    "no such keys": (["--keys", "none.toml"], "--keys none.toml: no such file"),
+    "no such device": (["--device", "tpu"], "$.running.device"),
+}
 
 
-def test_a_folder_without_bundles_is_refused_by_name(tmp_path: Path) -> None:
-    (only,) = _each(str(tmp_path))
-    with pytest.raises(TamperedBundle, match=r"bundle\.sha256: missing"):
-        Model.open(only)
+@pytest.mark.parametrize(("options", "reason"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_cannot_be_served_so_is_wrong_use(tmp_path, transfer_bundle, options, reason):
+    done = lineshape(tmp_path, "serve", transfer_bundle, *options)
+    assert (done.returncode, reason in done.stderr) == (2, True), done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_settings_are_documented_whole():
+    """Every field of the structs stands in its docstring."""
+    for struct in (Settings, Running, Limits):
+        for name in struct.__struct_fields__:
+            assert name in (struct.__doc__ or "") or name in ("running", "limits")

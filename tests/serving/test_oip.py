@@ -146,6 +146,10 @@ def test_json_numbers_may_be_flat_or_in_rows():
         np.testing.assert_array_equal(oip.decode_request(content).inputs["source"], [[1, 2], [3, 4]])
 
 
+def laid(size=8, **rest):
+    return {"parameters": {"shared_memory_region": "r", "shared_memory_byte_size": size, **rest}}
+
+
 DATA = {"data": [1.0, 2.0]}
 MALFORMED = {
     "no inputs": (body(), "inputs"),
@@ -172,11 +176,23 @@ MALFORMED = {
     "a shape beyond all memory": (body(tensor(shape=(2**62, 2**62), **DATA)), "2 elements in data, but shape"),
     "an input twice": (body(tensor(**DATA), tensor(**DATA)), "input 'source': named 2 times"),
     "an output twice": (body(tensor(**DATA), outputs=[{"name": "a"}, {"name": "a"}]), "output 'a': named 2 times"),
-    "shared memory in": (body(tensor(parameters={"shared_memory_region": "r"})), "'source': shared memory"),
+    "shared memory in": (body(tensor(**laid())), "input 'source': this server was started without .* shared memory"),
     "shared memory out": (
-        body(tensor(**DATA), outputs=[{"name": "a", "parameters": {"shared_memory_region": "r"}}]),
-        "output 'a': shared memory",
+        body(tensor(**DATA), outputs=[{"name": "a", **laid()}]),
+        "output 'a': this server was started",
     ),
+    "shared memory without a size": (
+        body(tensor(parameters={"shared_memory_region": "r"})),
+        "'source': shared memory needs the parameter shared_memory_byte_size too",
+    ),
+    "shared memory before its start": (body(tensor(**laid(shared_memory_offset=-8))), "shared_memory_offset"),
+    "shared memory of another size": (body(tensor(**laid(4))), "'source': shared_memory_byte_size 4, but"),
+    "both shared memory and data": (body(tensor(**DATA, **laid())), "'source': give either data or"),
+    "classes": (
+        body(tensor(**DATA), outputs=[{"name": "a", "parameters": {"classification": 3}}]),
+        "output 'a': classification is not offered",
+    ),
+    "a time before now": (body(tensor(**DATA), parameters={"timeout": -1}), "timeout"),
     "a field that is not the protocol's": (body(tensor(**DATA), output=[]), "output"),
     "not UTF-8": ((b'{"inputs": "\xff"}', None), "cannot be read"),
     "nested without end": ((b'{"inputs": ' + b"[" * 100_000, None), "cannot be read"),
@@ -211,3 +227,12 @@ def test_optional_fields_may_be_null():
     answer, header_length = oip.encode_response("m", "1.0.0", {"a": np.ones((1, 1), np.float32)}, request)
     assert header_length is None
     assert "id" not in msgspec.json.decode(answer)
+
+
+def test_a_timeout_is_told_in_microseconds():
+    for told, seconds in (({"timeout": 1500}, 0.0015), ({"timeout": 0}, None), ({}, None)):
+        assert oip.decode_request(body(tensor(**DATA), parameters=told)[0]).timeout == seconds
+
+
+def test_a_request_knows_how_many_spectra_it_brings():
+    assert oip.decode_request(body(tensor(shape=(2, 1), **DATA))[0]).spectra == 2

@@ -21,6 +21,7 @@ from tritonclient.grpc import model_config_pb2 as wire
 
 from lineshape.bundle import GraphSpec, Limits, TensorSpec, open_bundle, seal
 from lineshape.errors import FailedValidation, TamperedBundle, UsageError
+from lineshape_serving.describe import ModelParameters
 from lineshape_serving.triton import model_config, write_repository
 from lineshape_serving.triton.config import text
 from lineshape_serving.triton.warmup import samples
@@ -95,9 +96,18 @@ def test_a_config_says_what_the_bundle_says(made, machine, backend, instances):
         assert config.HasField("dynamic_batching")
         assert not config.response_cache.enable
         assert dict(config.metric_tags) == {"bundle": "tiny", "semver": "1.2.3", "digest": bundle.digest}
+        check_facts(config, bundle, form)
         check_warmup(config, bundle, form)
         check_execution(config, graph, form, machine, backend)
         assert text(model_config(bundle, form, machine, backend, instances)) == text(config)
+
+
+def check_facts(config, bundle, form):
+    """Triton's own metadata has no axes: our client reads them here."""
+    told = msgspec.json.decode(config.parameters["model"].string_value, type=ModelParameters)
+    assert (told.digest, told.form) == (bundle.digest, form)
+    for field in set(ModelParameters.__struct_fields__) - {"digest", "form"}:
+        assert getattr(told, field) == getattr(bundle.manifest, field)
 
 
 def check_warmup(config, bundle, form):

@@ -12,8 +12,8 @@ from fits import short
 
 from lineshape.bundle import AxisSpec
 from lineshape.errors import UsageError
+from lineshape.results import Interval
 from lineshape_training.recipe import Recipe
-from lineshape_training.results import Interval
 from lineshape_training.simulation import Design, simulate
 from lineshape_training.spectra import SpectraTable
 from lineshape_training.steps import (

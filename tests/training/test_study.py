@@ -12,8 +12,8 @@ import pytest
 from studies import DESIGN, QUICK, of_class, row
 
 from lineshape.errors import DataError, UsageError
+from lineshape.results import Interval
 from lineshape_training import study as package
-from lineshape_training.results import Interval
 from lineshape_training.simulation import Design, simulate
 from lineshape_training.spectra import SpectraTable
 from lineshape_training.study import Outcome, Study, StudySpec

@@ -17,11 +17,11 @@ from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
 from lineshape.errors import UsageError
+from lineshape.results import Interval, bootstrapped, record
 from lineshape_training.commands import bench as command
 from lineshape_training.conformal import interval_score
 from lineshape_training.loading import load_table
 from lineshape_training.recipe import Recipe, text
-from lineshape_training.results import Interval, bootstrapped, record
 from lineshape_training.spectra import PairTable
 from lineshape_training.transfer import ablation, baselines, bench, cells, pictures, protocols, trust
 from lineshape_training.transfer.cells import Answers

@@ -27,10 +27,10 @@ from scipy.stats import t as student
 
 from lineshape.errors import UsageError
 from lineshape.files import write_atomically
+from lineshape.results import Interval
 from lineshape_training import fitting
 from lineshape_training.drawing import RunSampler
 from lineshape_training.recipe import Recipe
-from lineshape_training.results import Interval
 from lineshape_training.spectra import Amounts, SpectraTable
 from lineshape_training.splits import group_folds
 from lineshape_training.study.cells import one_thread

@@ -157,7 +157,8 @@ def bench_families(
     """Every generator family on groups that were held out, beside classical augmentation, SMOTE and real spectra."""
     from tqdm import tqdm
 
-    from lineshape_training import comparison, loading, results
+    from lineshape import results
+    from lineshape_training import comparison, loading
     from lineshape_training.spectra import SpectraTable
 
     plans = comparison.recipes_of(on, family, size)
@@ -190,7 +191,8 @@ def bench_steps(
     """Quality and time by the number of network evaluations: diffusion, flow, its student, and shortcut."""
     from tqdm import tqdm
 
-    from lineshape_training import comparison, loading, results, steps
+    from lineshape import results
+    from lineshape_training import comparison, loading, steps
     from lineshape_training.spectra import SpectraTable
 
     plans = comparison.recipes_of(on, steps.FITTED, size)
@@ -220,7 +222,8 @@ def bench_analytes(
     """Calibrations with and without generated spectra, and whether those hold the amounts that were asked for."""
     from tqdm import tqdm
 
-    from lineshape_training import analyte_bench, loading, results
+    from lineshape import results
+    from lineshape_training import analyte_bench, loading
     from lineshape_training.recipe import load
     from lineshape_training.spectra import SpectraTable
 
@@ -247,8 +250,9 @@ def bench_fit(
     import torch
     from tqdm import tqdm
 
+    from lineshape import results
     from lineshape.errors import UsageError
-    from lineshape_training import fit_bench, results
+    from lineshape_training import fit_bench
 
     if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
         raise UsageError(f"--device {device}: choose cpu or, where torch sees a GPU, cuda")
@@ -276,7 +280,7 @@ def bench_metrics(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Results file to add to.")] = None,
 ) -> None:
     """Seconds and peak memory of every metric, each in a process of its own."""
-    from lineshape_training import results
+    from lineshape import results
     from lineshape_training.validation.cost import measure_cost
     from lineshape_training.validation.costed import METRICS
 

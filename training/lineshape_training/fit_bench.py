@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from lineshape import noise
 from lineshape.bundle import AxisSpec
+from lineshape.results import Interval, bootstrapped
 from lineshape_training.conditions import Conditions
 from lineshape_training.families.wgan import WGANGP, WGANNetwork
 from lineshape_training.family import Tensors
@@ -30,7 +31,6 @@ from lineshape_training.fitter import Fitter, Job
 from lineshape_training.networks.critic import PADDING, SLOPE, STRIDE, TAPS, Critic
 from lineshape_training.networks.upsampling import Upsampler, Upsampling
 from lineshape_training.recipe import FitSpec, Recipe, load
-from lineshape_training.results import Interval, bootstrapped
 from lineshape_training.simulation import Design, simulate
 from lineshape_training.spectra import Names
 from lineshape_training.validation.metrics.kernels import rbf_mixture

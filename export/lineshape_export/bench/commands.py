@@ -17,10 +17,10 @@ def bench_export(
     """Every family in every format: size, nodes, seconds, deviation from PyTorch, milliseconds of a call."""
     from tqdm import tqdm
 
+    from lineshape import results
     from lineshape.errors import UsageError
     from lineshape_export.bench.subjects import SUBJECTS
     from lineshape_export.bench.table import as_text, line_of, reference
-    from lineshape_training import results
 
     known = {subject.name: subject for subject in SUBJECTS}
     if wrong := set(only or []) - known.keys():

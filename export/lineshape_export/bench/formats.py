@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from lineshape import noise
 from lineshape.bundle import Form
+from lineshape.results import Interval, bootstrapped
 from lineshape_edge.session import Session
 from lineshape_export.golden import Arrays, Measured, eager, inputs_of
 from lineshape_export.graphs import quiet, seeded_onnx, to_onnx, to_program, to_pt2, to_torchscript
 from lineshape_export.lowering import measured, trials_for
 from lineshape_training.contract import Contract, Seeded
-from lineshape_training.results import Interval, bootstrapped
 from lineshape_training.run import Run
 
 T = TypeVar("T")

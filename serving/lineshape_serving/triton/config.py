@@ -9,6 +9,7 @@ from tritonclient.grpc import model_config_pb2 as wire
 
 from lineshape.bundle import Bundle, Form, GraphSpec, TensorSpec
 from lineshape.errors import UsageError
+from lineshape_serving.describe import FACTS, facts
 from lineshape_serving.triton.warmup import samples
 
 Machine: TypeAlias = Literal["cpu", "cuda", "tensorrt"]
@@ -69,7 +70,7 @@ def model_config(bundle: Bundle, form: Form, machine: Machine = "cpu", backend: 
         metric_tags={"bundle": manifest.name, "semver": manifest.version, "digest": bundle.digest},
         model_warmup=[sample.message for sample in samples(bundle, form)],
     )
-    _set(config, {"digest": bundle.digest, "form": form})
+    _set(config, {"digest": bundle.digest, "form": form, FACTS: facts(form, bundle.manifest, bundle.digest)})
     if backend == "onnxruntime":
         config.default_model_filename = MODEL
         _set(config, THREADS)

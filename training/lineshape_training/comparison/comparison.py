@@ -11,6 +11,7 @@ import numpy as np
 from joblib import Parallel, delayed, parallel_config
 
 from lineshape.errors import DataError
+from lineshape.results import Interval
 from lineshape_training.comparison.cells import (
     PROBES,
     REAL,
@@ -21,7 +22,6 @@ from lineshape_training.comparison.cells import (
     predictions_of,
 )
 from lineshape_training.recipe import Recipe
-from lineshape_training.results import Interval
 from lineshape_training.spectra import SpectraTable
 from lineshape_training.splits import Rows, stratified_folds
 from lineshape_training.study.estimates import Predicted, class_scores, interval

@@ -14,9 +14,9 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from lineshape.errors import DataError
+from lineshape.results import revision
 from lineshape_training.families import family_of
 from lineshape_training.family import Family
-from lineshape_training.results import revision
 from lineshape_training.run import VALIDATION, Fitted, Run, RunSpec
 from lineshape_training.study import Outcome, StudySpec
 from lineshape_training.validation.judgement import Judgement

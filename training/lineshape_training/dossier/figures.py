@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lineshape_training.results import Interval
+from lineshape.results import Interval
 from lineshape_training.study.table import Gain
 
 NONE = "–"

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from lineshape.errors import LineshapeError
-from lineshape_training.results import Interval
+from lineshape.results import Interval
 from lineshape_training.splits import group_folds
 from lineshape_training.validation.evidence import Evidence, Side
 from lineshape_training.validation.measures import Found

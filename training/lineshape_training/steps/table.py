@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
-from lineshape_training.results import Interval
+from lineshape.results import Interval
 from lineshape_training.steps.cells import Answer
 from lineshape_training.steps.figures import AUC, FIGURES, MMD, Intervals
 from lineshape_training.steps.ways import AT_ONCE, QUICK, REFERENCE, TAUGHT_BY, Way

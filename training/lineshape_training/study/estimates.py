@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 from numpy.typing import NDArray
 
-from lineshape_training.results import Interval
+from lineshape.results import Interval
 
 DRAWS = 2000
 LEAST_SPREAD = 1e-9

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 import numpy as np
 
-from lineshape_training.results import Interval
+from lineshape.results import Interval
 from lineshape_training.study.arms import BALANCED, DECIDING, REAL
 from lineshape_training.study.cells import NONE
 from lineshape_training.study.estimates import Draws, interval, p_value

@@ -12,9 +12,9 @@ import msgspec
 import numpy as np
 from jaxtyping import Float64
 
+from lineshape.results import Interval, bootstrapped
 from lineshape_training.families import family_of
 from lineshape_training.recipe import Recipe
-from lineshape_training.results import Interval, bootstrapped
 from lineshape_training.spectra import PairTable
 from lineshape_training.transfer import cells
 from lineshape_training.transfer.metrics import correlation

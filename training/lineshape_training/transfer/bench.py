@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float32
 from numpy.typing import NDArray
 
+from lineshape.results import Interval, bootstrapped
 from lineshape_training.recipe import Recipe
-from lineshape_training.results import Interval, bootstrapped
 from lineshape_training.spectra import Names, PairTable
 from lineshape_training.transfer import cells
 from lineshape_training.transfer.cells import Answers

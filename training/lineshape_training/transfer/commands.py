@@ -42,8 +42,8 @@ def transfer(
     """Transfer on pairs, specimens or minerals that were held out, beside its baselines."""
     from tqdm import tqdm
 
+    from lineshape import results
     from lineshape.errors import UsageError
-    from lineshape_training import results
     from lineshape_training.transfer import bench, pictures
     from lineshape_training.transfer.protocols import PROTOCOLS
 
@@ -78,8 +78,8 @@ def transfer_ablation(
     """Transfer on minerals that were held out, with each lever of the recipe turned off in turn."""
     from tqdm import tqdm
 
+    from lineshape import results
     from lineshape.errors import UsageError
-    from lineshape_training import results
     from lineshape_training.transfer import ablation
 
     if wrong := [name for name in lever or () if name not in ablation.LEVERS]:

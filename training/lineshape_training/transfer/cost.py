@@ -21,8 +21,8 @@ from lineshape.bundle import Bundle, open_bundle
 from lineshape.bundle.contract import GOLDEN, MANIFEST
 from lineshape.bundle.verdict import PROVENANCE
 from lineshape.errors import UnsupportedBundle
+from lineshape.results import Interval, bootstrapped
 from lineshape_edge.session import Session
-from lineshape_training.results import Interval, bootstrapped
 from lineshape_training.study.cells import one_thread
 from lineshape_training.transfer.paper_network import PaperNetwork, in_onnx
 

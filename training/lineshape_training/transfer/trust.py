@@ -10,8 +10,8 @@ from jaxtyping import Float32, Float64
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from lineshape.results import Interval, bootstrapped
 from lineshape_training.conformal import interval_score, stretch
-from lineshape_training.results import Interval, bootstrapped
 from lineshape_training.spectra import Names
 from lineshape_training.transfer.cells import Answers
 from lineshape_training.transfer.metrics import Measured

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from lineshape.errors import DataError, ReadError
 from lineshape.npz import read_npz
-from lineshape_training.results import Interval
+from lineshape.results import Interval
 from lineshape_training.spectra import Names
 from lineshape_training.splits import stratified_folds
 from lineshape_training.study.estimates import Draws, drawn, interval

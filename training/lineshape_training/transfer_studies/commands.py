@@ -30,8 +30,8 @@ def transfer_studies(
     """What transfers of held-out pairs are good for: classification, mixtures, resolution (fits of bench transfer)."""
     from tqdm import tqdm
 
+    from lineshape import results
     from lineshape.errors import UsageError
-    from lineshape_training import results
     from lineshape_training.transfer.cells import answers
     from lineshape_training.transfer.protocols import PROTOCOLS
     from lineshape_training.transfer_studies.classification import families
@@ -60,8 +60,8 @@ def transfer_cost(
     ] = True,
 ) -> None:
     """Parameters, bytes and milliseconds of a transfer, beside the network of SpectroGen's public code."""
+    from lineshape import results
     from lineshape.bundle import open_bundle
-    from lineshape_training import results
     from lineshape_training.transfer.cost import cost
 
     found, name = cost(bundle, onnx), open_bundle(bundle).manifest.name

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lineshape.errors import DataError
+from lineshape.results import Interval, bootstrapped
 from lineshape_training.minerals.streams import stream
 from lineshape_training.recipe import Recipe
-from lineshape_training.results import Interval, bootstrapped
 from lineshape_training.scores import pearson
 from lineshape_training.spectra import Names, PairTable
 from lineshape_training.transfer_studies.pairs import scaled

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from lineshape.peaks import find_peaks, noise
-from lineshape_training.results import Interval, bootstrapped
+from lineshape.results import Interval, bootstrapped
 from lineshape_training.transfer_studies.pairs import Transferred
 
 CLEAR = 0.1  # prominence of a clear line, as a share of the spectrum's largest

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from lineshape.results import Interval
 from lineshape_training.recipe import Recipe
-from lineshape_training.results import Interval
 from lineshape_training.spectra import PairTable
 from lineshape_training.splits import Rows
 from lineshape_training.transfer_studies.classification import Classified, classified, family_task, material_task

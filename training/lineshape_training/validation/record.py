@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
+from lineshape.results import origin
 from lineshape_training.loading import EMBEDDED, fingerprint
-from lineshape_training.results import origin
 from lineshape_training.run import Run
 from lineshape_training.study import Outcome, StudySpec
 from lineshape_training.study.table import ALL_PROBES

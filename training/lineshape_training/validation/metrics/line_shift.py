@@ -7,7 +7,7 @@ from jaxtyping import Float, Float64, Int, Shaped
 from scipy.fft import irfft, next_fast_len, rfft
 
 from lineshape.preprocessing import SavitzkyGolay, forward
-from lineshape_training.results import Interval
+from lineshape.results import Interval
 from lineshape_training.validation.metrics.blocks import comparable
 from lineshape_training.validation.metrics.snv import snv
 

@@ -16,7 +16,7 @@ from jaxtyping import Float, Float64, Int, Shaped
 from numpy.typing import NDArray
 
 from lineshape.errors import DataError
-from lineshape_training.results import Interval
+from lineshape.results import Interval
 from lineshape_training.splits import check_disjoint
 from lineshape_training.validation.metrics.blocks import blocks, comparable, squared_distances
 from lineshape_training.validation.metrics.snv import snv

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from lineshape_training.results import Interval
+from lineshape.results import Interval
 from lineshape_training.splits import group_folds
 from lineshape_training.validation.metrics.blocks import Real, RealGroups, Synthetic, SyntheticGroups, comparable
 

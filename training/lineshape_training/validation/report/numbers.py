@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lineshape_training.results import Interval
+from lineshape.results import Interval
 from lineshape_training.study.table import Gain
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from lineshape.results import Interval
 from lineshape_training.page import Markup, html, table
-from lineshape_training.results import Interval
 from lineshape_training.study.arms import REAL
 from lineshape_training.study.cells import NONE
 from lineshape_training.study.protocols import LEAKY

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineshape.files import write_atomically
-from lineshape_training.spectra import Names
 
 DRAWS = 2000
 
@@ -29,7 +28,7 @@ class Interval(msgspec.Struct, frozen=True):
     high: float
 
 
-def bootstrapped(values: NDArray[Any], group: Names, statistic: Callable[[NDArray[Any]], float]) -> Interval:
+def bootstrapped(values: NDArray[Any], group: NDArray[np.str_], statistic: Callable[[NDArray[Any]], float]) -> Interval:
     """A statistic of spectra, with the percentile interval of resampled groups.
 
     Parameters
