@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lineshape_serving.client import AsyncClient, Client, Spectra
     from lineshape_serving.dataplane import DataPlane
-    from lineshape_serving.http import application
+    from lineshape_serving.http.app import application
     from lineshape_serving.settings import Settings
 
 __all__ = ["AsyncClient", "Client", "DataPlane", "Settings", "Spectra", "application"]
@@ -22,7 +22,7 @@ _HOMES = {
     "Spectra": "client",
     "DataPlane": "dataplane",
     "Settings": "settings",
-    "application": "http",
+    "application": "http.app",
 }
 
 

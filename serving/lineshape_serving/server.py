@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lineshape_serving.access import Gate, read_keys
 from lineshape_serving.dataplane import DataPlane
-from lineshape_serving.http import application
+from lineshape_serving.http.app import application
 from lineshape_serving.http.local import local_only
 from lineshape_serving.logs import log
 from lineshape_serving.settings import Settings

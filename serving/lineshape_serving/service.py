@@ -12,26 +12,43 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import bentoml
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lineshape_serving.http.bounded import bound
 from lineshape_serving.logs import log_failure, log_to_standard_error
-from lineshape_serving.server import Server
 from lineshape_serving.settings import Settings
 from lineshape_serving.traces import trace_to_collector
+
+if TYPE_CHECKING:
+    from lineshape_serving.server import Server
 
 trace_to_collector(os.environ)  # before BentoML builds the middleware that begins a request's trace
 _servers: list[Server] = []  # the one of this process, once it is up
 
 
-async def faces(scope: Scope, receive: Receive, send: Send) -> None:
-    """Every path that BentoML itself does not answer.
+class FacesFirst:
+    """Every path but BentoML's own probes; its router knows no newline in a path, and its pages are not ours."""
 
-    A function hides the application's routes from BentoML, which would answer unknown paths in plain text.
-    """
-    await _servers[0].application(scope, receive, send)
+    OWN = ("/livez", "/readyz", "/healthz")
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        ours = scope["type"] == "http" and scope["path"] not in self.OWN
+        await (_servers[0].application if ours else self._app)(scope, receive, send)
+
+
+def _server(settings: Settings) -> Server:
+    """Imported here: BentoML has Prometheus count in files for several workers, which is slow and forgets nothing."""
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    from lineshape_serving.server import Server
+
+    return Server(settings)
 
 
 @contextmanager
@@ -50,7 +67,6 @@ def _failures_logged() -> Iterator[None]:
     logging={"access": {"enabled": False}},
     metrics={"enabled": False},  # ours do not grow with the paths that clients think up
 )
-@bentoml.asgi_app(faces, path="/")
 class LineshapeService:
     """Spectra over the Open Inference Protocol v2 at /v2, and for people at /v1."""
 
@@ -59,7 +75,7 @@ class LineshapeService:
         with _failures_logged():
             self._settings = Settings.from_environment(os.environ)
             bound(self._settings.limits)
-            self._server = Server(self._settings)
+            self._server = _server(self._settings)
         _servers[:] = [self._server]
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
@@ -84,3 +100,6 @@ class LineshapeService:
     async def __is_ready__(self) -> bool:
         """What /readyz asks."""
         return self._server.plane.ready()
+
+
+LineshapeService.add_asgi_middleware(FacesFirst)  # type: ignore[attr-defined] # BentoML makes a Service of the class

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable
+from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
 T = TypeVar("T")
 
 
-async def unless_left(request: Request, work: Coroutine[Any, Any, T]) -> T:
+async def unless_left(request: Request, work: Awaitable[T]) -> T:
     """The result, unless the client leaves first: then nobody waits for it any more, and it leaves the queue."""
     working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_until_left(request))
     try:

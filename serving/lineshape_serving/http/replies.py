@@ -48,7 +48,7 @@ def packed(request: Request, response: Response) -> Response:
     response.body = packer.compress(response.body) + packer.flush()
     response.headers["Content-Encoding"] = coding
     response.headers["Content-Length"] = str(len(response.body))
-    response.headers["Vary"] = "Accept-Encoding"
+    response.headers.add_vary_header("Accept-Encoding")
     return response
 
 

@@ -20,6 +20,8 @@ from lineshape.spectrum import Spectrum
 from lineshape_edge.model import Model
 from lineshape_serving.access import Caller, Scope
 from lineshape_serving.dataplane import DataPlane
+from lineshape_serving.http.leaving import unless_left
+from lineshape_serving.http.replies import packed
 from lineshape_serving.v1 import bodies, formats, messages
 from lineshape_serving.v1.negotiation import choose
 from lineshape_serving.v1.verbs import VERBS, Answer, Job, Verb
@@ -81,9 +83,10 @@ class _People:
         model, job = await self._planned(verb.task, request, plan)
         caller.charge(job.spectra)
         version = model.manifest.version
-        answers = await gather(*(self.plane.infer(name, version, batch) for batch in job.plan.batches))
+        asked = gather(*(self.plane.infer(name, version, batch) for batch in job.plan.batches))
+        answers = await unless_left(request, asked)
         content = await to_thread.run_sync(_told, job, [answer.outputs for answer in answers], writers[media_type])
-        return Response(content, headers=_headers(model), media_type=media_type)
+        return packed(request, Response(content, headers=_headers(model), media_type=media_type))
 
     async def _planned(self, task: Task, request: Request, plan: Planner) -> tuple[Model, Job]:
         """The job, of the model that is to run it: made again where another has taken its place meanwhile."""

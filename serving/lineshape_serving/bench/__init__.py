@@ -1,0 +1,1 @@
+"""What serving costs and bears, beside its peers on the same machine: `lineshape bench serve`."""
