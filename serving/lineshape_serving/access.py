@@ -11,7 +11,8 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -20,6 +21,8 @@ from msgspec import Meta, Struct
 
 from lineshape.errors import AccessError, ForbiddenError, QuotaError, UsageError
 from lineshape.files import write_atomically
+from lineshape.lock import locked
+from lineshape_serving.logs import caller_name
 
 Scope: TypeAlias = Literal["infer", "admin"]
 SCOPES: tuple[Scope, ...] = ("infer", "admin")
@@ -45,8 +48,8 @@ class Key(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     quota: Annotated[int, Meta(ge=1)] | None = None
 
 
-KeyName: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")]
-Keys: TypeAlias = dict[KeyName, Key]
+Keys: TypeAlias = dict[str, Key]
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 
 
 class Caller:
@@ -71,14 +74,16 @@ class Caller:
         ------
         QuotaError
             If that would be more than is left, which then stays as it was.
+        UsageError
+            If it is more than a minute's quota: that would never pass.
         """
         if self.key is None or self.key.quota is None:
             return
         quota, now = self.key.quota, self._clock()
         self._left, self._at = min(quota, self._left + (now - self._at) * quota / MINUTE), now
         if spectra > quota:
-            raise QuotaError(f"key {self.name!r}: {spectra} spectra at once, but its quota is {quota} a minute; "
-                             "send smaller batches", MINUTE)  # fmt: skip
+            raise UsageError(f"key {self.name!r}: {spectra} spectra at once, but its quota is {quota} a minute; "
+                             "send smaller batches")  # fmt: skip
         if spectra > self._left:
             wait = (spectra - self._left) * MINUTE / quota
             raise QuotaError(f"key {self.name!r}: its quota of {quota} spectra a minute is used up; "
@@ -113,6 +118,7 @@ class Gate:
         if self.open:
             return self._everyone
         found = self._known(authorization)
+        caller_name.set(found.name)
         if found.key is not None and scope not in found.key.scopes:
             raise ForbiddenError(f"key {found.name!r} may not do this: it lacks the right {scope!r}")
         return found
@@ -145,6 +151,8 @@ def read_keys(path: Path) -> Keys:
         raise UsageError(f"{path}: not a file of keys: {error}") from None
     if not keys:
         raise UsageError(f"{path}: holds no key; make one with `lineshape keys add`")
+    for name in keys:
+        _check_name(path, name)
     return keys
 
 
@@ -156,11 +164,13 @@ def add_key(path: Path, name: str, scopes: Sequence[Scope], quota: int | None) -
     UsageError
         If the name is taken or cannot be one, or the file cannot be read or written.
     """
-    keys = read_keys(path) if path.exists() else {}
-    if name in keys:
-        raise UsageError(f"{path}: key {name!r} is there; choose another name, or remove it first")
+    _check_name(path, name)
     secret = secrets.token_urlsafe(32)
-    _write(path, {**keys, name: Key(_hash(secret).hex(), tuple(scopes), quota)})
+    with _alone(path) as file:
+        keys = read_keys(file) if file.exists() else {}
+        if name in keys:
+            raise UsageError(f"{path}: key {name!r} is there; choose another name, or remove it first")
+        _write(file, {**keys, name: Key(_hash(secret).hex(), tuple(scopes), quota)})
     return secret
 
 
@@ -172,14 +182,33 @@ def remove_key(path: Path, name: str) -> None:
     UsageError
         If it is not there.
     """
-    keys = read_keys(path)
-    if name not in keys:
-        raise UsageError(f"{path}: no key {name!r}; there are {', '.join(keys)}")
-    _write(path, {other: key for other, key in keys.items() if other != name})
+    read_keys(path)  # where there is no such file, no lock is left beside it
+    with _alone(path) as file:
+        keys = read_keys(file)
+        if name not in keys:
+            raise UsageError(f"{path}: no key {name!r}; there are {', '.join(keys)}")
+        _write(file, {other: key for other, key in keys.items() if other != name})
 
 
 def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[Path]:
+    """The file that a path, or a link, leads to, while no other process changes it."""
+    try:
+        file = path.resolve()
+    except RuntimeError:
+        raise UsageError(f"{path}: a link that leads to itself") from None
+    with locked(file.with_name(f".{file.name}.lock")):
+        yield file
+
+
+def _check_name(path: Path, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{path}: {name!r} cannot be the name of a key: that has 1 to 63 letters, digits, '.', '_' or "
+                         "'-', and begins with a letter or a digit")  # fmt: skip
 
 
 def _write(path: Path, keys: Keys) -> None:
@@ -188,3 +217,4 @@ def _write(path: Path, keys: Keys) -> None:
     except msgspec.ValidationError as error:
         raise UsageError(f"this key cannot be kept: {error}") from None
     write_atomically(path, msgspec.toml.encode(keys))
+    path.chmod(0o600)

@@ -62,7 +62,6 @@ def build_bento(bundles: Sequence[Bundle], name: str, python: Sequence[str] = ()
         try:
             bento = bentoml.build(
                 "service:LineshapeService", name=name, build_ctx=folder, include=["service.py", "bundles/*"],
-                labels={bundle.manifest.name: bundle.digest[:63] for bundle in bundles},
                 python={"packages": packages, "lock_packages": False},
             )  # fmt: skip
         except Exception as error:  # anything that a store or a name may be

@@ -6,6 +6,7 @@ import ipaddress
 import math
 import os
 import socket
+import ssl
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -81,19 +82,25 @@ def serve(
 
     running = {"threads": threads, "device": device, "batch": batch, "queue": queue, "patience": patience,
                "cache": cache, **({"runners": runners} if runners else {})}  # fmt: skip
+    home = _home(port)
     settings = Settings.given({
         "bundles": [_absolute(word) for word in bundles], "host": host, "grpc_port": grpc_port,
         "keys": _file(keys, "--keys"), "certificate": _file(certificate, "--certificate"),
         "private_key": _file(private_key, "--private-key"), "shared_memory": shared_memory,
         "drain": drain, "grace": grace, "access_log": access_log, "running": running,
+        "choices": str(home / "choices.json"),
         "limits": {"body": body, "concurrency": concurrency},
     })  # fmt: skip
     _check_exposed(settings)
+    _check_tls(settings)
     names = _accepted(settings)
     where = _free(host, port)
+    if grpc_port == port:
+        raise UsageError(f"--grpc-port {port} is the port of HTTP; choose another")
     if grpc_port:
         _free(host, grpc_port)
-    os.environ.update(_quiet(port) | settings.to_environment())
+    (home / "choices.json").unlink(missing_ok=True)
+    os.environ.update(_quiet(home) | settings.to_environment())
     scheme = "https" if settings.certificate else "http"
     typer.echo(f"lineshape: serving {', '.join(names)} at {scheme}://{where} (Ctrl+C ends it)", err=True)
     _become_bentoml(port, settings)
@@ -123,6 +130,18 @@ def _check_exposed(settings: Settings) -> None:
                          "`lineshape keys add FILE NAME`; without keys it serves 127.0.0.1 only")  # fmt: skip
 
 
+def _check_tls(settings: Settings) -> None:
+    """Refuse here what the server could only fail over, again and again."""
+    if not (settings.certificate and settings.private_key):
+        return
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(settings.certificate, settings.private_key, password="")
+    except (ssl.SSLError, OSError, ValueError) as error:
+        raise UsageError(f"{settings.certificate} and {settings.private_key} are no pair of PEM files of a certificate "
+                         f"and its key without a pass phrase: {error}") from None  # fmt: skip
+
+
 def _accepted(settings: Settings) -> tuple[str, ...]:
     """The wire names of the bundles, once each is verified and passed its golden test; nothing listens yet."""
     from lineshape_serving.access import read_keys
@@ -148,13 +167,14 @@ def _free(host: str, port: int) -> str:
     return f"{host if version == 4 else f'[{host}]'}:{port}"
 
 
-def _quiet(port: int) -> dict[str, str]:
-    """What keeps BentoML and ONNX Runtime quiet on a private machine.
+def _home(port: int) -> Path:
+    """BentoML keeps files below its home and empties them at its start: a home for each port keeps servers apart."""
+    return Path(os.environ.get("BENTOML_HOME", Path.cwd() / ".bentoml" / str(port)))
 
-    BentoML keeps files below its home and empties them at its start: a home for each port keeps two servers apart.
-    """
-    home = os.environ.get("BENTOML_HOME", str(Path.cwd() / ".bentoml" / str(port)))
-    return {"BENTOML_HOME": home, "BENTOML_DO_NOT_TRACK": "true", "ORT_DISABLE_TELEMETRY": "1"}
+
+def _quiet(home: Path) -> dict[str, str]:
+    """What keeps BentoML and ONNX Runtime quiet on a private machine."""
+    return {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "true", "ORT_DISABLE_TELEMETRY": "1"}
 
 
 def _become_bentoml(port: int, settings: Settings) -> None:

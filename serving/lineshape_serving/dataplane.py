@@ -24,8 +24,10 @@ from lineshape.errors import LineshapeError, OverloadError, TensorError, UsageEr
 from lineshape_edge import Model
 from lineshape_edge.tasks import refuse_unfamiliar
 from lineshape_serving.cache import Cache
+from lineshape_serving.choices import Choices
 from lineshape_serving.describe import IndexEntry, ModelConfig, ModelMetadata, ServerMetadata
 from lineshape_serving.lane import Lane, Ran
+from lineshape_serving.logs import log
 from lineshape_serving.metrics import Metrics
 from lineshape_serving.registry import Registry, Served, order
 from lineshape_serving.settings import Running
@@ -59,6 +61,8 @@ class DataPlane:
         Threads, batches, queues, and the cache.
     sources : Sources, optional
         Where `load` may take bundles from; nowhere without.
+    choices : Choices, optional
+        Where what was loaded and unloaded is kept; nowhere without.
 
     Raises
     ------
@@ -69,16 +73,17 @@ class DataPlane:
     """
 
     def __init__(self, models: Iterable[Model] = (), running: Running | None = None,
-                 sources: Sources | None = None) -> None:  # fmt: skip
+                 sources: Sources | None = None, choices: Choices | None = None) -> None:  # fmt: skip
         self.running = running or Running()
         self.metrics = Metrics()
         self.draining = False
-        self._sources = sources or Sources(())
+        self._sources, self._choices = sources or Sources(()), choices or Choices()
         self._registry = Registry()
         self._cache = Cache(self.running.cache << 20) if self.running.cache else None
         # ONNX Runtime releases the interpreter lock, so a core each is what threads can use
         self._threads = ThreadPoolExecutor(os.cpu_count(), "lineshape-infer")
         self._changing = asyncio.Lock()
+        self._departing: set[asyncio.Future[None]] = set()
         for model in models:
             self.add(model)
 
@@ -142,7 +147,7 @@ class DataPlane:
 
     async def infer(self, name: str, version: str | None, inputs: Mapping[str, NDArray[Any]],
                     outputs: Sequence[str] = (), min_familiarity: float | None = None,
-                    timeout: float | None = None) -> Answer:  # fmt: skip
+                    timeout: float | None = None, served: Served | None = None) -> Answer:  # fmt: skip
         """Run a model over one batch.
 
         Parameters
@@ -156,6 +161,8 @@ class DataPlane:
             Of a transfer: refuse the batch if one of its spectra is less familiar.
         timeout : float, optional
             Seconds after which nobody wants the answer any more.
+        served : Served, optional
+            The very model that `find` gave, also if it has left meanwhile; its name and version are then not looked up.
 
         Raises
         ------
@@ -168,7 +175,7 @@ class DataPlane:
         OverloadError
             If too many wait already, or the time was not enough.
         """
-        served, began = self.find(name, version), perf_counter_ns()
+        served, began = served or self.find(name, version), perf_counter_ns()
         with _failures_counted(served, began):
             wanted = _wanted(served, outputs, min_familiarity)
             served.model.check(inputs, served.form)
@@ -217,6 +224,7 @@ class DataPlane:
             If its name is taken in that version.
         """
         check_verdict(model.bundle)
+        self._check_names(model)
         for name in model.manifest.wire_names:
             if model.manifest.version in self.versions(name):
                 raise UsageError(f"two bundles want the name {name!r} in version {model.manifest.version}; "
@@ -226,10 +234,26 @@ class DataPlane:
                                                    for version in self.versions(served.name))]  # fmt: skip
         self._registry.replace([], enter, default=[served for served in enter if served not in lower])
 
+    def _check_names(self, model: Model) -> None:
+        """A name on the wire is of one bundle: that called A-noise is not the noise form of A."""
+        for served in self._all():
+            if served.name in model.manifest.wire_names and served.model.manifest.name != model.manifest.name:
+                raise UsageError(f"two bundles want the name {served.name!r}: {model.manifest.name} and "
+                                 f"{served.model.manifest.name}; export one of them under another")  # fmt: skip
+
     def start(self) -> None:
-        """Load what the sources begin with; raises what refuses a bundle."""
+        """Load what the sources begin with, and then what operators chose since; raises what refuses a bundle."""
+        chosen = self._choices.read()
         for offer in self._sources.first():
-            self.add(self._open(offer))
+            if chosen.get(offer.name, offer.digest) is not None:
+                self.add(self._open(offer))
+        for name, digest in chosen.items():
+            if digest is not None:
+                self._begin_with(self._sources.choose(name, digest=digest))
+
+    def _begin_with(self, offer: Offer) -> None:
+        for served in self._make_default(self._loaded(offer) or self._open(offer)):
+            self.metrics.forget(served.metrics)
 
     async def load(self, name: str, version: str | None = None, digest: str | None = None) -> None:
         """Make a bundle the default of its names, warmed up by its golden test; the former default then leaves.
@@ -253,13 +277,26 @@ class DataPlane:
         async with self._changing:
             await asyncio.to_thread(self._sources.look)
             offer = self._sources.choose(name, version, digest)
-            current = [served for served in self._all() if served.model.manifest.name == offer.name]
-            there = [served for served in current if served.model.digest == offer.digest]
-            enter = there or self._served(await asyncio.to_thread(self._open, offer))
-            leave = [served for served in current if served not in there
-                     and served.version in (offer.version, self.versions(served.name)[0])]  # fmt: skip
-            self._registry.replace(leave, enter, default=enter)
-            await self._drain(leave)
+            there = self._loaded(offer)
+            model = there if there is not None else await asyncio.to_thread(self._open, offer)
+            leave = self._make_default(model)
+            self._choices.keep(offer.name, offer.digest)
+            log("loaded", model=offer.name, version=offer.version, digest=offer.digest, left=_versions(leave))
+            await self._depart(leave)
+
+    def _loaded(self, offer: Offer) -> Model | None:
+        return next((served.model for served in self._all() if served.model.digest == offer.digest), None)
+
+    def _make_default(self, model: Model) -> list[Served]:
+        """Put a model in the place of the default of its names; what leaves."""
+        self._check_names(model)
+        current = [served for served in self._all() if served.model.manifest.name == model.manifest.name]
+        there = [served for served in current if served.model is model]
+        enter = there or self._served(model)
+        leave = [served for served in current if served not in there
+                 and served.version in (model.manifest.version, self.versions(served.name)[0])]  # fmt: skip
+        self._registry.replace(leave, [] if there else enter, default=enter)
+        return leave
 
     async def unload(self, name: str, version: str | None = None) -> None:
         """Take a bundle out, all versions of it unless one is named; what it has begun, it ends.
@@ -273,18 +310,26 @@ class DataPlane:
             bundles = {self.find(name, each).model.digest for each in self._asked(name, version)}
             leave = [served for served in self._all() if served.model.digest in bundles]
             self._registry.replace(leave, [], default=[])
-            await self._drain(leave)
+            for gone in {served.model.manifest.name for served in leave} - {served.name for served in self._all()}:
+                self._choices.keep(gone, None)
+            log("unloaded", model=leave[0].model.manifest.name, left=_versions(leave))
+            await self._depart(leave)
 
     async def drained(self) -> None:
         """Wait until nothing waits or runs."""
-        await self._drain(self._all())
+        await _idle(self._all())
 
-    async def _drain(self, leaving: Sequence[Served]) -> None:
-        while not all(served.lane.idle for served in leaving):
-            await asyncio.sleep(0.005)
+    async def _depart(self, leaving: Sequence[Served]) -> None:
+        """Wait until they have ended what they began, then forget them; also if nobody waits for it any more."""
+        task = asyncio.ensure_future(self._forget(leaving))
+        self._departing.add(task)
+        task.add_done_callback(self._departing.discard)
+        await asyncio.shield(task)
+
+    async def _forget(self, leaving: Sequence[Served]) -> None:
+        await _idle(leaving)
         for served in leaving:
-            if served not in self._all():
-                self.metrics.forget(served.metrics)
+            self.metrics.forget(served.metrics)
 
     def _all(self) -> list[Served]:
         return list(self._registry)
@@ -311,6 +356,15 @@ class DataPlane:
                     running.patience, metrics.watch)  # fmt: skip
         metrics.waiting = lambda: lane.waiting
         return Served(name, form, model, lane, Statistics(), metrics)
+
+
+async def _idle(models: Sequence[Served]) -> None:
+    while not all(served.lane.idle for served in models):
+        await asyncio.sleep(0.005)
+
+
+def _versions(leaving: Sequence[Served]) -> list[str]:
+    return sorted({served.version for served in leaving})
 
 
 def _wanted(served: Served, outputs: Sequence[str], min_familiarity: float | None) -> tuple[str, ...]:

@@ -139,10 +139,11 @@ class Lane:
             joined = perf_counter_ns()
             outputs = self._run(inputs)
             ended = perf_counter_ns()
+            answers = _split(outputs, [asked.rows for asked in batch])
         except Exception as error:
             loop.call_soon_threadsafe(self._fail, batch, error)
             return
-        answers, rows = _split(outputs, [asked.rows for asked in batch]), sum(asked.rows for asked in batch)
+        rows = sum(asked.rows for asked in batch)
         ran = [Ran(answer, asked.arrived, started, joined, ended, rows, asked is batch[0])
                for answer, asked in zip(answers, batch, strict=True)]  # fmt: skip
         loop.call_soon_threadsafe(self._finish, batch, ran, inputs, outputs)

@@ -1,4 +1,4 @@
-"""The log: one JSON object a line on standard error, with the id of the request that it is about."""
+"""The log: one JSON object a line on standard error, with the id of the request that it is about, and whose it was."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+caller_name: ContextVar[str] = ContextVar("caller_name", default="")
 _USABLE = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 _logger = logging.getLogger("lineshape.serving")
 
@@ -27,8 +28,7 @@ class _Lines(logging.Formatter):
             "event": record.getMessage(),
             **getattr(record, "told", {}),
         }
-        if identity := request_id.get():
-            told["request_id"] = identity
+        told |= {name: said for name, said in (("request_id", request_id.get()), ("key", caller_name.get())) if said}
         if record.exc_info:
             told["traceback"] = self.formatException(record.exc_info)
         return msgspec.json.encode(told).decode()
@@ -38,6 +38,7 @@ def identify(given: str | None) -> str:
     """The id that a client gives its request, or else a new one; from here on every line of the log carries it."""
     identity = given if given is not None and _USABLE.fullmatch(given) else secrets.token_hex(8)
     request_id.set(identity)
+    caller_name.set("")
     return identity
 
 

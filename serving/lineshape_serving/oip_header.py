@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from lineshape.errors import TensorError
 from lineshape_serving.shared_memory import Place
+from lineshape_serving.tensors import DIMENSIONS, LONGEST
 
 UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)  # ValueError: bytes that are not UTF-8
 
@@ -43,7 +44,7 @@ class Input(Struct, forbid_unknown_fields=True):
 
     name: str
     datatype: str
-    shape: Annotated[list[Annotated[int, Meta(ge=1)]], Meta(min_length=1, max_length=8)]
+    shape: Annotated[list[Annotated[int, Meta(ge=1, le=LONGEST)]], Meta(min_length=1, max_length=DIMENSIONS)]
     data: Raw | UnsetType = UNSET
     parameters: InputParameters | None = None
 

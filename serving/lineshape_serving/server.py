@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lineshape_serving.access import Gate, read_keys
+from lineshape_serving.choices import Choices
 from lineshape_serving.dataplane import DataPlane
 from lineshape_serving.http.app import application
 from lineshape_serving.http.local import local_only
@@ -35,7 +36,8 @@ class Server:
         self._settings = settings
         self.gate = Gate(read_keys(Path(settings.keys)) if settings.keys else None)
         self.regions = Regions(settings.limits) if settings.shared_memory else None
-        self.plane = DataPlane((), settings.running, Sources(settings.bundles))
+        choices = Choices(Path(settings.choices) if settings.choices else None)
+        self.plane = DataPlane((), settings.running, Sources(settings.bundles), choices)
         self.plane.start()
         faces = application(self.plane, self.gate, settings.limits, self.regions, settings.access_log)
         self.application = local_only(faces) if self.gate.open else faces

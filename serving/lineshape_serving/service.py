@@ -7,8 +7,10 @@ it. The socket answers only when all models have passed their golden tests.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING
 import bentoml
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lineshape_serving.http.bounded import bound
+from lineshape_serving.http.bounded import BoundedProtocol, bound
 from lineshape_serving.logs import log_failure, log_to_standard_error
 from lineshape_serving.settings import Settings
 from lineshape_serving.traces import trace_to_collector
@@ -25,7 +27,9 @@ from lineshape_serving.traces import trace_to_collector
 if TYPE_CHECKING:
     from lineshape_serving.server import Server
 
+bound()
 trace_to_collector(os.environ)  # before BentoML builds the middleware that begins a request's trace
+PR_SET_PDEATHSIG = 1  # of prctl(2)
 _servers: list[Server] = []  # the one of this process, once it is up
 
 
@@ -51,6 +55,12 @@ def _server(settings: Settings) -> Server:
     return Server(settings)
 
 
+def _end_with_the_supervisor() -> None:
+    """A worker whose supervisor was killed would hold the port, and nobody would look after it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 @contextmanager
 def _failures_logged() -> Iterator[None]:
     """BentoML is told to be quiet, and so would be about why it does not start."""
@@ -71,10 +81,11 @@ class LineshapeService:
     """Spectra over the Open Inference Protocol v2 at /v2, and for people at /v1."""
 
     def __init__(self) -> None:
+        _end_with_the_supervisor()
         log_to_standard_error()
         with _failures_logged():
             self._settings = Settings.from_environment(os.environ)
-            bound(self._settings.limits)
+            BoundedProtocol.limits = self._settings.limits
             self._server = _server(self._settings)
         _servers[:] = [self._server]
 

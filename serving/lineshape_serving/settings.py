@@ -99,6 +99,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         progress.
     access_log : bool
         Whether every request gets a line in the log.
+    choices : str, optional
+        The file that keeps what was loaded and unloaded, see `lineshape_serving.choices`.
     """
 
     bundles: Annotated[tuple[Text, ...], Meta(min_length=1)]
@@ -111,6 +113,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     drain: Annotated[float, Meta(ge=0)] = 0.0
     grace: Annotated[float, Meta(ge=0)] = 30.0
     access_log: bool = False
+    choices: Text | None = None
     running: Running = Running()
     limits: Limits = Limits()
 

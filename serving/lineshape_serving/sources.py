@@ -14,7 +14,7 @@ from pathlib import Path
 from lineshape.bundle import Bundle, Identity, open_bundle
 from lineshape.bundle.identity import named
 from lineshape.bundle.store import Store
-from lineshape.errors import LineshapeError, UnknownModel
+from lineshape.errors import LineshapeError, UnknownModel, UnsupportedBundle, UsageError
 from lineshape_serving.registry import order
 
 
@@ -69,6 +69,7 @@ class Sources:
             self._offers[given] = []
             for word in _entries(given):
                 try:
+                    _refuse_empty(word)
                     self._offers[given].append(Offer.of(word, open_bundle(word)))
                 except LineshapeError as error:
                     self.refused.append(error)
@@ -84,7 +85,10 @@ class Sources:
         self.look()
         for error in self.refused:
             raise error
-        return [offer for found in self._offers.values() for offer in _newest(found)]
+        first = [offer for found in self._offers.values() for offer in _newest(found)]
+        for offer in first:
+            _refuse_twins([one for one in self.offers if (one.name, one.version) == (offer.name, offer.version)])
+        return first
 
     def choose(self, name: str, version: str | None = None, digest: str | None = None) -> Offer:
         """The bundle of a name on the wire: the newest unless a version or a digest says otherwise.
@@ -93,17 +97,39 @@ class Sources:
         ------
         UnknownModel
             If there is none; the message names what there is.
+        BundleError
+            If a bundle was refused, so that nobody can tell which is the newest.
+        UsageError
+            If two bundles are the same version of it.
         """
         every = [offer for offer in self.offers if name in offer.forms]
         fitting = [offer for offer in every if version in (None, offer.version) and digest in (None, offer.digest)]
+        if self.refused and not (version or digest):
+            raise self.refused[0]
         if not fitting:
-            there = ", ".join(f"{offer.version} ({offer.digest[:12]})" for offer in every)
-            refused = "".join(f"; refused: {reason}" for reason in self.refused)
-            raise UnknownModel(
-                f"no such bundle for {name!r} where this server looks; there {'is ' + there if there else 'is none'}"
-                + refused
-            )
-        return max(fitting, key=lambda offer: order(offer.version))
+            raise UnknownModel(f"no such bundle for {name!r} where this server looks; {self._there(every)}")
+        best = max(fitting, key=lambda offer: order(offer.version))
+        _refuse_twins([offer for offer in fitting if offer.version == best.version])
+        return best
+
+    def _there(self, every: Sequence[Offer]) -> str:
+        offered = ", ".join(f"{offer.version} ({offer.digest})" for offer in every)
+        refused = "".join(f"; refused: {reason}" for reason in self.refused)
+        return f"there is {offered or 'none'}{refused}"
+
+
+def _refuse_empty(word: str) -> None:
+    path = Path(word)
+    if path.is_dir() and not any(path.iterdir()):
+        raise UnsupportedBundle(f"{word}: an empty folder; put bundles (NAME-VERSION.lineshape) into it")
+
+
+def _refuse_twins(offers: Sequence[Offer]) -> None:
+    """Two bundles of one name and version: which one would be a matter of their files' names."""
+    if len({offer.digest for offer in offers}) > 1:
+        one, other = offers[:2]
+        raise UsageError(f"{one.word} and {other.word} are both {one.name} {one.version}, with other digests; take one "
+                         "away, or export it under a new version")  # fmt: skip
 
 
 def _entries(word: str) -> Iterator[str]:

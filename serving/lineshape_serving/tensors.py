@@ -15,6 +15,9 @@ from lineshape.errors import TensorError
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 Buffer: TypeAlias = bytes | memoryview
 
+DIMENSIONS = 8  # of a tensor at most
+LONGEST = 2**31 - 1  # length of a dimension: the product of eight stays a number that Python writes out
+
 DTYPES: dict[str, np.dtype[Any]] = {"FP32": np.dtype("<f4"), "INT64": np.dtype("<i8")}
 
 

@@ -139,6 +139,20 @@ def test_bentoml_keeps_its_own_endpoints(service):
     assert (unknown.status_code, unknown.json().keys()) == (404, {"error"})
 
 
+def test_its_connections_are_bounded(service):
+    """The very process, for it is uvicorn that must have been told in time."""
+    refused = httpx.get(f"http://{service.url}/v2", headers={"X-Long": "a" * 40_000})
+    assert (refused.status_code, "larger than" in refused.json()["error"]) == (431, True)
+
+
+def test_without_keys_no_page_of_another_place_is_answered(service):
+    for header in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}, {"Host": "[::1"}):
+        refused = httpx.post(f"http://{service.url}/v2/repository/models/raman-vae/unload", headers=header)
+        assert refused.status_code == 403
+    for header in ({"Origin": f"http://{service.url}"}, {"Host": "localhost:1"}, {"Host": "[::1]:3000"}):
+        assert httpx.get(f"http://{service.url}/v2", headers=header).status_code == 200
+
+
 def test_it_says_where_and_what_it_serves_and_is_quiet_otherwise(service, transfer, sampler):
     names = [*transfer.manifest.wire_names, *sampler.manifest.wire_names]
     first, *log = service.said().splitlines()

@@ -72,6 +72,9 @@ class Load:
         return self
 
     def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
         self.going = False
         for thread in self.threads:
             thread.join(30)
@@ -109,9 +112,7 @@ def test_on_sigterm_it_is_first_not_ready_then_ends_and_what_it_had_begun_it_fin
         until(lambda: httpx.get(f"http://{service.url}/v2/health/ready").status_code == 503)
         assert httpx.get(f"http://{service.url}/readyz").status_code != 200
         assert httpx.get(f"http://{service.url}/v2/health/live").status_code == 200
-        load.going = False  # as a load balancer would have it
-        for thread in load.threads:
-            thread.join(10)
+        load.stop()  # as a load balancer would have it
         assert (service.process.wait(20), load.failed, load.wrong) == (0, [], [])
         assert 1.4 < time.monotonic() - begin < 10
         assert [line["event"] for line in log_of(service)][-2:] == ["draining", "ended"]
@@ -134,6 +135,12 @@ def test_a_killed_server_is_back_within_seconds_and_never_answers_wrongly(tmp_pa
         until(lambda: any(when > killed + 0.2 for when, _ in load.answered))
         back = min(when for when, _ in load.answered if when > killed + 0.2) - killed
         time.sleep(0.3)
+        load.stop()
+        supervisor = psutil.Process(service.process.pid)
+        orphans = supervisor.children(recursive=True)
+        supervisor.kill()  # and with it what it looked after
+        assert psutil.wait_procs(orphans, timeout=20)[1] == []
+        service.process.wait(10)
     assert load.wrong == []
     assert back < 10  # 1.5 to 3 s on an idle machine; `lineshape bench serve` measures it
     assert len(load.failed) <= len(load.threads)  # only what was in flight
@@ -156,6 +163,9 @@ def test_ten_swaps_under_load_fail_no_request(tmp_path, transfer_bundle):
                 f"http://{service.url}/v2/repository/models/{name}/load", json=body, timeout=60
             ).is_success
             until(lambda before=before: len(load.answered) > before + 10)
+        loads = [line for line in log_of(service) if line["event"] == "loaded"]
+        assert [line["version"] for line in loads] == ["1.0.0", "1.1.0"] * 5
+        assert loads[0]["left"] == ["1.1.0"]
     assert (load.failed, load.wrong) == ([], [])
     assert {version for _, version in load.answered} == {"1.0.0", "1.1.0"}
 

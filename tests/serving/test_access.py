@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import stat
+from concurrent.futures import ThreadPoolExecutor
+
 import msgspec
 import pytest
 from services import lineshape
@@ -64,7 +67,7 @@ def test_a_quota_fills_evenly_and_holds_a_minute():
 
 
 def test_a_batch_that_no_quota_would_ever_allow_says_so():
-    with pytest.raises(QuotaError, match="send smaller batches"):
+    with pytest.raises(UsageError, match="send smaller batches"):
         Caller("a", Key("0" * 64, quota=5)).charge(6)
 
 
@@ -81,8 +84,59 @@ def test_a_name_is_given_once(file):
         add_key(file, "a", ["infer"], None)
     with pytest.raises(UsageError, match="no key 'b'; there are a"):
         remove_key(file, "b")
-    with pytest.raises(UsageError, match="cannot be kept"):
-        add_key(file, "no spaces", ["infer"], None)
+
+
+@pytest.mark.parametrize("name", ["no spaces", 'a b"c', "", "-a", "ä", "a" * 64, "a\n", "."])
+def test_a_name_that_is_none_is_refused_in_words(file, name):
+    words = r"cannot be the name of a key: that has 1 to 63 letters, digits, '\.', '_' or '-', and begins with"
+    with pytest.raises(UsageError, match=words):
+        add_key(file, name, ["infer"], None)
+    assert list(file.parent.iterdir()) == []
+    file.write_bytes(msgspec.toml.encode({name: Key("0" * 64)}))
+    with pytest.raises(UsageError, match=words):
+        read_keys(file)
+
+
+def test_whoever_adds_and_removes_at_once_loses_nothing(file):
+    old, new = ([f"{word}-{number}" for number in range(8)] for word in ("old", "new"))
+    for name in old:
+        add_key(file, name, ["infer"], None)
+    with ThreadPoolExecutor(16) as threads:
+        made = [threads.submit(add_key, file, name, ["infer"], None) for name in new]
+        gone = [threads.submit(remove_key, file, name) for name in old]
+    assert [each.exception() for each in made + gone] == [None] * 16
+    assert sorted(read_keys(file)) == new
+    gate = Gate(read_keys(file))
+    assert [gate.admit(f"Bearer {each.result()}", "infer").name for each in made] == new
+
+
+def test_a_link_to_the_file_stays_one(file, tmp_path):
+    link = tmp_path / "elsewhere" / "link.toml"
+    link.parent.mkdir()
+    link.symlink_to(file)
+    add_key(link, "a", ["infer"], None)
+    add_key(file, "b", ["infer"], None)
+    remove_key(link, "a")
+    assert link.is_symlink()
+    assert list(read_keys(file)) == ["b"]
+    assert list(link.parent.iterdir()) == [link]
+    file.unlink()
+    file.symlink_to(file)
+    with pytest.raises(UsageError, match=r"keys\.toml: a link that leads to itself"):
+        add_key(file, "c", ["infer"], None)
+
+
+def test_nobody_else_reads_the_file(file):
+    file.touch(0o644)
+    file.write_bytes(msgspec.toml.encode({"a": Key("0" * 64)}))
+    add_key(file, "b", ["infer"], None)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_to_remove_a_key_from_no_file_leaves_nothing_behind(tmp_path):
+    with pytest.raises(UsageError, match="No such file"):
+        remove_key(tmp_path / "folder" / "keys.toml", "a")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_command_makes_lists_and_removes_keys(tmp_path):

@@ -103,6 +103,35 @@ def test_dripping_a_head_does_not_help(port, monkeypatch):
         assert time.monotonic() < begin + 5
 
 
+@pytest.mark.parametrize(
+    "idle", [b"\r\n", b"POST /v2 HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nx"], ids=["line", "part of a body"]
+)
+def test_a_connection_that_sends_no_further_head_ends(port, monkeypatch, idle):
+    """What is no head puts uvicorn's own timer off for ever."""
+    with limits(monkeypatch, head_seconds=0.3), connected(port) as link:
+        link.sendall(ASK + b"\r\n")
+        assert answer(link)[0] == 200
+        link.sendall(idle)
+        begin = time.monotonic()
+        with suppress(ConnectionResetError, BrokenPipeError):
+            while link.recv(1 << 16):
+                link.sendall(b"x" if b"POST" in idle else b"\r\n")
+                time.sleep(0.02)
+                assert time.monotonic() < begin + 4
+        assert time.monotonic() < begin + 4
+
+
+def test_an_upgrade_is_passed_over_and_refused_in_words_where_a_body_would_be_lost(port):
+    more = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
+    with connected(port) as link:
+        link.sendall(ASK + more + b"\r\n")
+        assert answer(link)[0] == 200
+    with connected(port) as link:
+        link.sendall(ASK.replace(b"GET", b"POST") + more + b"Content-Length: 2\r\n\r\n{}")
+        status, _, body = answer(link)
+        assert (status, "upgrades to nothing" in json.loads(body)["error"]) == (400, True)
+
+
 def test_a_connection_too_many_is_503(port, monkeypatch):
     with limits(monkeypatch, connections=1), connected(port) as first:
         first.sendall(ASK + b"\r\n")
@@ -114,14 +143,15 @@ def test_a_connection_too_many_is_503(port, monkeypatch):
         assert answer(first)[0] == 200
 
 
-def test_who_does_not_read_his_answer_is_cut_off(monkeypatch):
+@pytest.mark.parametrize("then", [b"", b"GET / HTTP/1.1\r\nX: "], ids=["silent", "half a head"])
+def test_who_does_not_read_his_answer_is_cut_off(monkeypatch, then):
     async def huge(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"999999999")]})
         for _ in range(1000):
             await send({"type": "http.response.body", "body": bytes(1 << 16), "more_body": True})
 
-    with limits(monkeypatch, body_seconds=0.2), live(huge) as port, connected(port) as link:
-        link.sendall(ASK + b"\r\n")
+    with limits(monkeypatch, body_seconds=0.2, head_seconds=0.1), live(huge) as port, connected(port) as link:
+        link.sendall(ASK + b"\r\n" + then)
         time.sleep(0.6)  # the server has filled what the sockets hold, and waits
         received = 0
         with suppress(ConnectionResetError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from certificates import self_signed
 from services import lineshape
 
 from lineshape.errors import UsageError
@@ -30,8 +31,7 @@ def test_an_environment_that_says_nothing_usable_is_refused_by_name(said):
 def test_every_option_reaches_the_server(tmp_path, monkeypatch, transfer_bundle):
     """Up to the moment in which the process would become BentoML."""
     add_key(tmp_path / "keys.toml", "a", ["infer"], None)
-    (tmp_path / "cert.pem").touch()
-    (tmp_path / "key.pem").touch()
+    self_signed(tmp_path)
     became = {}
     monkeypatch.setattr(commands, "_become_bentoml", lambda port, settings: became.update(port=port, settings=settings))
     monkeypatch.setattr(os, "environ", dict(os.environ))
@@ -43,8 +43,8 @@ def test_every_option_reaches_the_server(tmp_path, monkeypatch, transfer_bundle)
     assert became == {"port": 3210, "settings": Settings.from_environment(os.environ)}
     assert became["settings"] == Settings(
         (str(transfer_bundle),), "0.0.0.0", 3211, str(tmp_path / "keys.toml"), str(tmp_path / "cert.pem"),
-        str(tmp_path / "key.pem"), True, 10.0, 11.0, True, Running(2, "cpu", 3, 4, 5, 0.6, 7),
-        Limits(body=8, concurrency=9),
+        str(tmp_path / "key.pem"), True, 10.0, 11.0, True, running=Running(2, "cpu", 3, 4, 5, 0.6, 7),
+        limits=Limits(body=8, concurrency=9), choices=str(tmp_path / ".bentoml" / "3210" / "choices.json"),
     )  # fmt: skip
 
 
@@ -53,6 +53,7 @@ REFUSED = {
     "host that is a name": (["--host", "localhost"], "give the IP address"),
     "half of TLS": (["--certificate", "x.pem"], "no such file"),
     "no such keys": (["--keys", "none.toml"], "--keys none.toml: no such file"),
+    "one port for two": (["--port", "3999", "--grpc-port", "3999"], "--grpc-port 3999 is the port of HTTP"),
     "no such device": (["--device", "tpu"], "$.running.device"),
 }
 
@@ -69,3 +70,16 @@ def test_the_settings_are_documented_whole():
     for struct in (Settings, Running, Limits):
         for name in struct.__struct_fields__:
             assert name in (struct.__doc__ or "") or name in ("running", "limits")
+
+
+def test_a_certificate_without_its_key_is_refused_before_anything_listens(tmp_path, transfer_bundle):
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        self_signed(tmp_path / name)
+    options = ["--certificate", tmp_path / "one" / "cert.pem", "--private-key", tmp_path / "other" / "key.pem"]
+    done = lineshape(tmp_path, "serve", transfer_bundle, *options)
+    assert (done.returncode, "are no pair of PEM files of a certificate" in done.stderr, done.stderr.count("\n")) == (
+        2,
+        True,
+        1,
+    )

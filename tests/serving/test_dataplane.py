@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from resealed import resealed
 
 import lineshape_serving
 from lineshape.bundle import check_close, open_bundle
-from lineshape.errors import DataError, OverloadError, TensorError, UnknownModel, UsageError
+from lineshape.errors import DataError, OverloadError, TamperedBundle, TensorError, UnknownModel, UsageError
 from lineshape_edge import Model
 from lineshape_serving import DataPlane
+from lineshape_serving.choices import Choices
 from lineshape_serving.settings import Running
 from lineshape_serving.sources import Sources
 
@@ -286,7 +288,7 @@ def test_going_back_by_version_or_by_digest(shelf, shelved):
     digest = open_bundle(shelf / "0.10.0.lineshape").digest
     asyncio.run(shelved.load("shelved-noise", digest=digest))
     assert shelved.find("shelved").model.digest == shelved.find("shelved-noise").model.digest == digest
-    with pytest.raises(UnknownModel, match=r"there is 0\.10\.0 \(\w{12}\), 0\.9\.0"):
+    with pytest.raises(UnknownModel, match=r"there is 0\.10\.0 \(\w{64}\), 0\.9\.0"):
         asyncio.run(shelved.load("shelved", digest="0" * 64))
 
 
@@ -294,10 +296,64 @@ def test_a_refused_bundle_changes_nothing_and_the_reason_is_told(shelf, shelved)
     content = bytearray((shelf / "0.10.0.lineshape").read_bytes())
     content[len(content) // 2] ^= 1
     (shelf / "1.0.0.lineshape").write_bytes(content)
-    asyncio.run(shelved.load("shelved"))
-    assert shelved.versions("shelved") == ("0.10.0",)
+    with pytest.raises(TamperedBundle, match=r"1\.0\.0\.lineshape"):
+        asyncio.run(shelved.load("shelved"))
     with pytest.raises(UnknownModel, match=r"refused: .*1\.0\.0\.lineshape"):
         asyncio.run(shelved.load("shelved", version="1.0.0"))
+    assert shelved.versions("shelved") == ("0.10.0",)
+
+
+def test_a_name_on_the_wire_is_of_one_bundle(shelf, shelved, sample_bundle):
+    resealed(sample_bundle, shelf / "thief.lineshape", name="shelved-noise", version="1.0.0")
+    with pytest.raises(UsageError, match="two bundles want the name 'shelved-noise'"):
+        asyncio.run(shelved.load("shelved-noise", version="1.0.0"))
+    assert shelved.find("shelved-noise").model.manifest.name == "shelved"
+
+
+def test_what_was_chosen_is_served_again_by_whoever_takes_the_place(shelf, tmp_path, transfer_bundle):
+    words = [str(shelf), str(transfer_bundle)]
+
+    def begun():
+        plane = DataPlane(sources=Sources(words), choices=Choices(tmp_path / "choices.json"))
+        plane.start()
+        return plane
+
+    first = begun()
+    asyncio.run(first.load("shelved", version="0.9.0"))
+    asyncio.run(first.unload("raman-to-ir"))
+    again = begun()
+    assert again.versions("shelved") == ("0.9.0",)
+    assert "raman-to-ir" not in again.names
+    asyncio.run(again.load("raman-to-ir"))
+    assert "raman-to-ir" in begun().names
+    (tmp_path / "choices.json").write_bytes(b"damaged")
+    assert begun().versions("shelved") == ("0.10.0",)
+
+
+def test_who_unloads_and_goes_away_leaves_nothing_behind(shelved, monkeypatch):
+    """As when the deadline of an unload passes while a run still lasts."""
+    release, compute = threading.Event(), shelved.find("shelved").model.compute
+    case = shelved.find("shelved").model.bundle.golden("model")[0][0]
+
+    def slow(*given, **named):
+        assert release.wait(10)
+        return compute(*given, **named)
+
+    monkeypatch.setattr(shelved.find("shelved").lane, "_run", slow)
+
+    async def scenario():
+        asking = asyncio.create_task(shelved.infer("shelved", None, case))
+        await asyncio.sleep(0.05)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await shelved.unload("shelved")
+        assert not shelved.ready()
+        release.set()
+        await asking
+        while "shelved" in shelved.metrics.text().decode():
+            await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))
 
 
 def test_unloading_takes_all_forms_and_loading_brings_them_back(shelved):

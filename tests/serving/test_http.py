@@ -182,7 +182,10 @@ def test_a_packed_body_is_the_body(client, path, source, model, coding, pack):
     np.testing.assert_array_equal(read(response).as_numpy("spectrum"), model.run(source)["spectrum"])
 
 
-@pytest.mark.parametrize("spoil", [lambda body: body[:-9], lambda body: b"x" + body, lambda body: b""])
+@pytest.mark.parametrize(
+    "spoil", [lambda body: body[:-9], lambda body: b"x" + body, lambda body: b"", lambda body: body + b"\0",
+              lambda body: body + body],
+)  # fmt: skip
 def test_a_damaged_packed_body_is_refused(client, path, source, spoil):
     request = infer_request(source, **{"Content-Encoding": "gzip"})
     response = client.post(f"{path}/infer", **{**request, "content": spoil(gzip.compress(request["content"]))})

@@ -113,6 +113,19 @@ def test_a_damaged_tensor_is_read_or_refused_but_never_breaks(named, field, valu
     assert all(array.dtype in (np.float32, np.int64) for array in request.inputs.values())
 
 
+@given(
+    shape=st.lists(st.integers(1, 3) | st.integers(2**31, 10**1000), min_size=1, max_size=8),
+    form=st.sampled_from([DATA, sized(8), laid(8)]),
+)
+def test_lengths_without_end_are_refused(shape, form):
+    content, header_length = body(tensor(shape=shape, **form), raw=bytes(8) if form == sized(8) else b"")
+    if max(shape) < 2**31:
+        shape[0] = 10**1000
+        content, header_length = body(tensor(shape=shape, **form))
+    with pytest.raises(TensorError):
+        oip.decode_request(content, header_length)
+
+
 @given(named_tensors, st.data())
 def test_a_cut_body_is_refused(named, data):
     content, header_length = sent_by_triton(named)
@@ -173,7 +186,8 @@ MALFORMED = {
     "a negative size": (body(tensor(**sized(-8))), "binary_data_size"),
     "an empty shape": (body(tensor(shape=(), data=[1.0])), "shape"),
     "no rows": (body(tensor(shape=(0, 2), data=[])), "shape"),
-    "a shape beyond all memory": (body(tensor(shape=(2**62, 2**62), **DATA)), "2 elements in data, but shape"),
+    "a shape beyond all memory": (body(tensor(shape=(2**31 - 1,) * 8, **DATA)), "2 elements in data, but shape"),
+    "a length beyond all memory": (body(tensor(shape=(2**31, 2), **DATA)), "Expected `int` <= 2147483647"),
     "an input twice": (body(tensor(**DATA), tensor(**DATA)), "input 'source': named 2 times"),
     "an output twice": (body(tensor(**DATA), outputs=[{"name": "a"}, {"name": "a"}]), "output 'a': named 2 times"),
     "shared memory in": (body(tensor(**laid())), "input 'source': this server was started without .* shared memory"),

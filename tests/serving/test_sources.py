@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from resealed import resealed
 
 from lineshape.bundle import open_bundle
 from lineshape.bundle.store import Store
-from lineshape.errors import BundleError, TamperedBundle
+from lineshape.errors import BundleError, TamperedBundle, UsageError
 from lineshape_serving.sources import Sources
 
 
@@ -68,3 +70,31 @@ def test_a_word_behind_which_there_is_no_bundle_is_refused(tmp_path, store, word
 def test_the_same_word_twice_is_one_bundle(shelf):
     path = str(shelf / "b-1.0.0.lineshape")
     assert told(Sources([path, path]).first()) == [("b", "1.0.0")]
+
+
+def test_while_a_bundle_is_refused_nobody_knows_which_is_the_newest(tmp_path, shelf):
+    for path in shelf.iterdir():
+        shutil.copy(path, tmp_path)
+    broken = bytearray((shelf / "a-0.10.0.lineshape").read_bytes())
+    broken[len(broken) // 2] ^= 1
+    (tmp_path / "a-0.10.0.lineshape").write_bytes(broken)
+    sources = Sources([str(tmp_path)])
+    sources.look()
+    with pytest.raises(TamperedBundle, match=r"a-0\.10\.0\.lineshape"):
+        sources.choose("a")
+    assert sources.choose("a", version="0.9.0").version == "0.9.0"
+    with pytest.raises(TamperedBundle):
+        sources.first()
+
+
+def test_twins_of_one_name_and_version_are_refused_unless_a_digest_tells_them_apart(tmp_path, shelf, told_bundles):
+    for name in ("x", "y"):
+        resealed(told_bundles["sample"] if name == "x" else shelf / "a-0.9.0.lineshape", tmp_path / f"{name}.lineshape",
+                 name="a", version="1.0.0")  # fmt: skip
+    sources = Sources([str(tmp_path)])
+    with pytest.raises(UsageError, match=r"are both a 1\.0\.0"):
+        sources.first()
+    with pytest.raises(UsageError, match=r"are both a 1\.0\.0"):
+        sources.choose("a")
+    digest = open_bundle(tmp_path / "y.lineshape").digest
+    assert sources.choose("a", digest=digest).digest == digest

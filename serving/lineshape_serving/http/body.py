@@ -35,14 +35,14 @@ async def read_body(request: Request, limits: Limits, json_bytes: int = 0) -> me
     _check_size(int(announced) if announced.isdecimal() and len(announced) < 16 else 0, most)
     unpack = _unpacker(request.headers.get("content-encoding", "identity"), most)
     pad = -json_bytes % _ALIGNMENT
-    chunks, size = [bytes(pad)], 0
+    chunks, size, came = [bytes(pad)], 0, 0
     try:
         async with asyncio.timeout(limits.body_seconds):
             async for packed in request.stream():
                 chunk = unpack(packed)
                 chunks.append(chunk)
-                size += len(chunk)
-                _check_size(size, most)
+                size, came = size + len(chunk), came + len(packed)
+                _check_size(max(size, came), most)
     except TimeoutError:
         raise HTTPException(408, f"the body took longer than {limits.body_seconds:g} s; send smaller batches") from None
     return memoryview(b"".join(chunks))[pad:]
@@ -67,6 +67,8 @@ def _unpacker(coding: str, most: int) -> Callable[[bytes], bytes]:
             content = unpacking.decompress(chunk, most + 1)
         except zlib.error as error:
             raise HTTPException(400, f"the body is not {coding}: {error}") from None
+        if unpacking.unused_data:
+            raise HTTPException(400, f"the body goes on after its {coding} has ended; pack all of it as one")
         if not chunk and not unpacking.eof:  # Starlette ends every body with an empty chunk
             raise HTTPException(400, f"the body ends before its {coding} does")
         return content

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from time import perf_counter_ns
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -17,11 +16,9 @@ from lineshape_serving.access import Caller
 from lineshape_serving.dataplane import Answer, DataPlane
 from lineshape_serving.http.body import read_body
 from lineshape_serving.http.leaving import unless_left
-from lineshape_serving.http.replies import BYTES, JSON, json_reply, packed
+from lineshape_serving.http.replies import BYTES, JSON, json_reply, off_the_loop, packed
 from lineshape_serving.settings import Limits
 from lineshape_serving.shared_memory import Regions
-
-LARGE = 1 << 18  # bytes of a body that take too long to read for the event loop: 10 ms as numbers
 
 T = TypeVar("T")
 
@@ -91,7 +88,7 @@ class Protocol:
         """What a model is."""
         name, version = named(request)
         told = self._plane.metadata(name, version)
-        return packed(request, json_reply(msgspec.structs.replace(told, versions=self._plane.versions(name))))
+        return await packed(request, json_reply(msgspec.structs.replace(told, versions=self._plane.versions(name))))
 
     async def model_ready(self, request: Request) -> Response:
         """Whether a model can be asked: a model is loaded once it has passed its golden test."""
@@ -105,7 +102,7 @@ class Protocol:
     async def statistics(self, request: Request) -> Response:
         """What happened to the requests of a model, or of all."""
         name, version = named(request)
-        return packed(request, json_reply({"model_stats": self._plane.statistics(name, version)}))
+        return await packed(request, json_reply({"model_stats": self._plane.statistics(name, version)}))
 
     async def index(self, request: Request) -> Response:
         """Which models there are."""
@@ -132,13 +129,15 @@ class Protocol:
         header_length = oip.parse_header_length(request.headers.get(oip.HEADER_LENGTH))
         body = await read_body(request, self._limits, header_length or 0)
         began = perf_counter_ns()
-        asked = await _off_the_loop(len(body), oip.decode_request, body, header_length, self._regions)
+        asked = await off_the_loop(len(body), oip.decode_request, body, header_length, self._regions)
         served.metrics.stage("decode", perf_counter_ns() - began)
         _caller(request).charge(asked.spectra)
         work = self._plane.infer(name, version, asked.inputs, asked.outputs, asked.min_familiarity, asked.timeout)
         answer = await (work if served.lane.idle else unless_left(request, work))
         ended = perf_counter_ns()
-        response = packed(request, self._response(answer, asked))
+        numbers = sum(array.nbytes for name, array in answer.outputs.items()
+                      if not asked.binary.get(name, asked.binary_rest))  # fmt: skip
+        response = await packed(request, await off_the_loop(numbers, self._response, answer, asked))
         served.metrics.stage("encode", perf_counter_ns() - ended)
         served.metrics.stage("total", perf_counter_ns() - began)
         return response
@@ -166,10 +165,6 @@ def named(request: Request) -> tuple[str, str | None]:
 def _caller(request: Request) -> Caller:
     caller: Caller = request.state.caller
     return caller
-
-
-async def _off_the_loop(size: int, work: Any, *given: Any) -> Any:  # noqa: ANN401
-    return work(*given) if size < LARGE else await asyncio.to_thread(work, *given)
 
 
 def _health(name: str, holds: bool) -> Response:
