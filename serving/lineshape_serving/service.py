@@ -23,12 +23,13 @@ from lineshape_serving.http.bounded import BoundedProtocol, bound
 from lineshape_serving.logs import log_failure, log_to_standard_error
 from lineshape_serving.settings import Settings
 from lineshape_serving.traces import trace_to_collector
+from lineshape_serving.unburdened import unburden
 
 if TYPE_CHECKING:
     from lineshape_serving.server import Server
 
 bound()
-trace_to_collector(os.environ)  # before BentoML builds the middleware that begins a request's trace
+unburden(traced=trace_to_collector(os.environ))  # before BentoML builds what stands before every request
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 _servers: list[Server] = []  # the one of this process, once it is up
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _tracer = trace.get_tracer("lineshape")
 
 
-def trace_to_collector(environment: Mapping[str, str]) -> None:
-    """Send spans to the collector that the environment names, BentoML's among them.
+def trace_to_collector(environment: Mapping[str, str]) -> bool:
+    """Send spans to the collector that the environment names, BentoML's among them; whether it names one.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def trace_to_collector(environment: Mapping[str, str]) -> None:
         If a collector is named, and the exporter is not installed.
     """
     if not any(environment.get(name) for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")):
-        return
+        return False
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     except ImportError:
@@ -46,6 +46,7 @@ def trace_to_collector(environment: Mapping[str, str]) -> None:
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
     BentoMLContainer.tracer_provider.set(provider)  # or its spans would have no exporter, and ours no parent
+    return True
 
 
 @contextmanager
