@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/installed
 export ORT_DISABLE_TELEMETRY := 1
 export BENTOML_DO_NOT_TRACK := true
 
-.PHONY: install demo test check format results directions transfer-studies study families diffusion export-formats corrupt container clean help
+.PHONY: install demo test check format results directions transfer-studies study families diffusion export-formats serve-bench corrupt container clean help
 
 help:
 	@echo "make install   install everything into .venv (the others do it too)"
@@ -20,6 +20,7 @@ help:
 	@echo "make families  every generator family side by side on real spectra in DATA (resumable; about 1 h)"
 	@echo "make diffusion quality by network evaluations, on few spectra, and told amounts, in DATA (resumable; about 1.5 h)"
 	@echo "make export-formats   every family in every format: size, nodes, deviation, milliseconds (about 10 min)"
+	@echo "make serve-bench      what serving costs and bears, beside a real Triton and BentoML's own JSON (about 15 min)"
 	@echo "make corrupt   change a random byte of BUNDLE a thousand times, and count the refusals"
 	@echo "make container build the serving image with podman, run it locked down, and call it"
 	@echo "make format    format the code"
@@ -119,6 +120,32 @@ diffusion: $(INSTALLED)
 
 export-formats: $(INSTALLED)
 	$(BIN)/lineshape bench export -o docs/results/export.json
+
+# Two short fits on simulated spectra of 1,024 points: the speed of a graph does not depend on what its weights have learned.
+# The VAE is narrow, so that its servers show; the flow takes a few milliseconds a spectrum.
+TRITON ?= build/triton
+SERVED := build/serve
+SHORT := -e 's/^n = .*/n = 1024/' -e 's/^steps = .*/steps = 20/' -e 's/^evaluate_every = .*/evaluate_every = 10/' \
+	-e 's/"patient"/"group"/' -e '/^label/d' -e 's/^channels = .*/channels = 4/'
+serve-bench: $(INSTALLED) $(SERVED)/vae.lineshape $(SERVED)/flow.lineshape $(TRITON)
+	$(BIN)/lineshape bench serve --spectra $(SERVED)/vae.lineshape --heavy $(SERVED)/flow.lineshape --triton $(TRITON) -o docs/results/serve.json
+
+$(TRITON):
+	$(BIN)/pip install --quiet --no-deps --target $@ nvidia-pytriton==0.7.0
+
+$(SERVED)/vae.lineshape: $(SERVED)/vae
+	$(BIN)/lineshape export $< --task reconstruct -o $@
+
+$(SERVED)/flow.lineshape: $(SERVED)/flow
+	$(BIN)/lineshape export $< --evaluations 10 -o $@
+
+$(SERVED)/vae $(SERVED)/flow: $(SERVED)/%: $(SERVED)/simulated.npz
+	$(BIN)/lineshape recipes saliva-$* | sed $(SHORT) > $@.toml
+	$(BIN)/lineshape fit $@.toml --data $< --out $@
+
+$(SERVED)/simulated.npz:
+	mkdir -p $(SERVED)
+	$(BIN)/lineshape simulate raman -o $@
 
 BUNDLE ?= build/demo/raman-to-ir.lineshape
 corrupt: $(INSTALLED) $(BUNDLE)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -297,6 +297,85 @@ def _by_format(formats: tuple[str, ...], told: Callable[[dict[str, Any]], str], 
     return "\n".join(lines)
 
 
+BATCH_SIZES = ("1", "16", "64")
+
+
+def serve_latency_table() -> str:
+    """Rows of `docs/results/serve.json`: milliseconds of a request by peer and batch."""
+    found = _results("serve.json")["serve"]["latency"]["batch"]
+    head = " | ".join(f"{share}, {size}" for share in ("p50", "p99") for size in BATCH_SIZES)
+    lines = [f"| | {head} | above in-process, 1 | over in-process, 64 |", "|---" * 9 + "|"]
+    for name in found["1"]:
+        cells = [f"{found[size][name][share]['value']:.2f}" for share in ("p50", "p99") for size in BATCH_SIZES]
+        cells += [_interval(found["1"][name]["above"], ".2f"), _interval(found["64"][name]["over"], ".2f")]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def serve_table() -> str:
+    """Rows of `docs/results/serve.json`: what was to be shown, and what was found."""
+    found = _results("serve.json")["serve"]
+    rows = [*_latency_rows(found["latency"]), *_batching_rows(found["batching"]), *_overload_rows(found["overload"]),
+            *_life_rows(found), *_agreement_rows(found)]  # fmt: skip
+    return "\n".join(["| | target | found |", "|---" * 3 + "|", *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+Row: TypeAlias = tuple[str, str, str]
+
+
+def _latency_rows(found: dict[str, Any]) -> list[Row]:
+    one, most = found["batch"]["1"], found["batch"]["64"]
+    above = {name: f"{_interval(one[name]['above'], '.2f')} ms" for name in one}
+    return [
+        ("our application alone, one spectrum, above in-process", "1.0 ms", above["ASGI alone"]),
+        ("the same request, over a real Triton's", "1", _interval(found["alone_over_triton"]["1"], ".2f")),
+        ("inside BentoML, one spectrum, above in-process", "2.0 ms", above["BentoML"]),
+        ("inside BentoML, 64 spectra, over in-process", "3", _interval(most["BentoML"]["over"], ".2f")),
+        ("BentoML's own JSON arrays, 64 spectra, over ours", "at least 15", _interval(found["json_over_ours"], ".1f")),
+        ("the same with the fastest JSON there is", "", _interval(found["fast_json_over_ours"], ".1f")),
+    ]
+
+
+def _batching_rows(found: dict[str, Any]) -> list[Row]:
+    share = f"{_interval(found['of_in_process'], '.2f')} of {found['gain_in_process']:.2f}"
+    what = f"batching on against off, {found['clients']} clients, as a share of the gain in-process"
+    return [
+        (what, "at least .6", share),
+        ("p99 over p50 with batching", "5", f"{found['p99_over_p50']:.1f}"),
+    ]
+
+
+def _overload_rows(found: dict[str, Any]) -> list[Row]:
+    memory = found["memory"]
+    return [
+        (f"goodput of {found['rate']:.0f} requests a second for {found['seconds']:.0f} s, of capacity", "at least .9",
+         f"{found['of_capacity']:.2f}"),
+        ("refusals within", "50 ms", f"{found['refused']['p50']:.1f} ms (p99 {found['refused']['p99']:.1f}, "
+                                     f"largest {found['refused']['largest']:.1f})"),
+        ("memory before and after", "flat", f"{memory['before']:.0f} and {memory['after']:.0f} MiB"),
+        ("as fast as before after", "2 s", f"{found['recovery']:.1f} s"),
+    ]  # fmt: skip
+
+
+def _life_rows(found: dict[str, Any]) -> list[Row]:
+    swap, kill = found["swap"], found["kill"]
+    told = f"{kill['lost']} lost of {kill['in_flight']} in flight, {kill['wrong']} wrong answers"
+    return [
+        (f"{swap['times']} swaps under load, failed requests", "0", f"{swap['failed']} of {swap['requests']}"),
+        (f"{kill['times']} kills under load, back within", "5 s", f"{kill['slowest']:.1f} s; {told}"),
+    ]
+
+
+def _agreement_rows(found: dict[str, Any]) -> list[Row]:
+    loadgen, same = found["loadgen"], found["same"]
+    verdict = f"{loadgen['result']}, p90 {loadgen['p90']:.2f} ms of {loadgen['queries']} queries"
+    return [
+        ("MLPerf loadgen, SingleStream", "valid", verdict),
+        (f"{same['samples']} samples of a seed on every face", f"{same['allowed']:.0e}",
+         f"{max(same['deviation'].values()):.0e}"),
+    ]  # fmt: skip
+
+
 TABLES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {
         "transfer": transfer_table,
@@ -305,6 +384,11 @@ TABLES: dict[str, dict[str, Callable[[], str]]] = {
         "steps": steps_table,
         "analytes": analytes_table,
         "export": export_table,
+        "serve": serve_table,
+    },
+    "docs/operate.md": {
+        "serve": serve_table,
+        "serve-latency": serve_latency_table,
     },
     "docs/transfer.md": {
         "directions": directions_table,

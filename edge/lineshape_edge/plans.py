@@ -9,7 +9,8 @@ a client at the other end of a wire:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
@@ -27,6 +28,7 @@ from lineshape.spectrum import Spectrum
 from lineshape_edge.conditions import asked, noise_level
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
+OnGrid: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]  # values and mask
 T = TypeVar("T")
 
 ROWS = 8  # that a refusal names
@@ -143,8 +145,7 @@ def transfer(facts: Facts, spectra: Sequence[Spectrum], library: Library | None 
     require(facts, "transfer")
     if not spectra:
         return _plan(facts, {}, lambda outputs: [])
-    inputs = _sources(facts, spectra)
-    _refuse_empty(facts, inputs)
+    inputs = _sources(facts, spectra, _telling)
     return _plan(facts, inputs, partial(_transferred, facts, spectra, library, inputs))
 
 
@@ -166,12 +167,13 @@ def interpolate(facts: Facts, first: Spectrum, second: Spectrum, weights: ArrayL
     weight = np.asarray(weights, np.float32).reshape(-1, 1)
     if not len(weight):
         raise UsageError("an interpolation needs at least one weight from 0 to 1")
-    sources = {name: _bridged(facts, spectrum) for name, spectrum in (("source", first), ("source_b", second))}
+    bridged = _each((first, second), partial(_bridged, facts))
+    sources = dict(zip(("source", "source_b"), bridged, strict=True))
     repeated = {name: np.repeat(row[None], len(weight), axis=0) for name, row in sources.items()}
     return _plan(facts, {**repeated, "weight": weight}, _spectra)
 
 
-def gridded(facts: Facts, spectrum: Spectrum) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def gridded(facts: Facts, spectrum: Spectrum) -> OnGrid:
     """The axis half of the bundle's preprocessing: values and mask [L_in] on the model's grid."""
     return to_grid(spectrum, facts.axis_half.get("source", ()), facts.axis("source"))
 
@@ -204,6 +206,17 @@ def refuse_unfamiliar(familiarity: NDArray[np.float32], least: float) -> None:
     worst = float(familiarity[below].min())
     raise DataError(f"the familiarity{of}{more} ({worst:.2f}) is below the {least:g} that was asked for, so nothing "
                     "was estimated")  # fmt: skip
+
+
+@contextmanager
+def about(name: str | None) -> Iterator[None]:
+    """Put the name of a spectrum before what refuses it; leave it as it is where there is no other spectrum (None)."""
+    try:
+        yield
+    except (AxisError, DataError) as error:
+        if name is None:
+            raise
+        raise type(error)(f"{name}: {error}") from error
 
 
 def require(facts: Facts, task: Task) -> None:
@@ -242,22 +255,33 @@ def _transferred(facts: Facts, spectra: Sequence[Spectrum], library: Library | N
     ]
 
 
-def _sources(facts: Facts, spectra: Sequence[Spectrum]) -> Arrays:
+def _sources(facts: Facts, spectra: Sequence[Spectrum], prepare: Callable[[Facts, Spectrum], OnGrid] = gridded
+             ) -> Arrays:  # fmt: skip
     if not spectra:
         raise UsageError(f"bundle {facts.name} needs at least one spectrum")
-    values, masks = zip(*(gridded(facts, spectrum) for spectrum in spectra), strict=True)
+    values, masks = zip(*_each(spectra, partial(prepare, facts)), strict=True)
     return {"source": np.stack(values), "mask": np.stack(masks)}
 
 
-def _refuse_empty(facts: Facts, inputs: Arrays) -> None:
-    """Refuse spectra that tell nothing: too few points of the grid, or all of one intensity."""
-    axis = facts.axis("source")
-    for values, mask in zip(inputs["source"], inputs["mask"], strict=True):
-        if mask.mean() < LEAST:
-            raise AxisError(f"the spectrum covers {mask.mean():.0%} of the model's range ({axis.low:g} to "
-                            f"{axis.high:g} {axis.unit}); a transfer needs {LEAST:.0%}")  # fmt: skip
-        if not np.ptp(values[mask > 0]):
-            raise DataError("the spectrum is flat: it has one intensity at all points, so there is nothing to go by")
+def _each(spectra: Sequence[Spectrum], make: Callable[[Spectrum], T]) -> Iterator[T]:
+    """What is made of each spectrum; where there are several, a refusal says which one it is about."""
+    for number, spectrum in enumerate(spectra, start=1):
+        name = spectrum.metadata.get("source") or f"spectrum {number}"
+        with about(name if len(spectra) > 1 else None):
+            made = make(spectrum)
+        yield made
+
+
+def _telling(facts: Facts, spectrum: Spectrum) -> OnGrid:
+    """A spectrum on the grid, refused if it tells nothing: too few points of it, or all of one intensity."""
+    values, mask = gridded(facts, spectrum)
+    if mask.mean() < LEAST:
+        axis = facts.axis("source")
+        raise AxisError(f"the spectrum covers {mask.mean():.0%} of the model's range ({axis.low:g} to {axis.high:g} "
+                        f"{axis.unit}); a transfer needs {LEAST:.0%}")  # fmt: skip
+    if not np.ptp(values[mask > 0]):
+        raise DataError("the spectrum is flat: it has one intensity at all points, so there is nothing to go by")
+    return values, mask
 
 
 def _doubts(familiarity: float, covered: float) -> list[str]:

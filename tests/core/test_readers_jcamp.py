@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 from itertools import pairwise
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 import pytest
@@ -197,3 +199,39 @@ def test_nmr_decodes_as_another_reader_has_it_but_its_unit_is_refused(shared_dat
 def test_peak_tables_are_refused(shared_data: Path):
     with pytest.raises(ReadError, match="table of peaks"):
         read_spectra(shared_data / "vendor" / "jcamp" / "ethanol_ms.jdx")
+
+
+HEAD = "##TITLE=t\n##JCAMP-DX=4.24\n##DATA TYPE=RAMAN SPECTRUM\n##XUNITS=1/CM\n##FIRSTX=0\n##DELTAX=1\n"
+TABLE = "##XYDATA=(X++(Y..Y))\n"
+BOMBS = {
+    "one line": HEAD + TABLE + "100A" + "Z99999" * 220 + "\n##END=\n",
+    "many lines": HEAD + TABLE + "100AZ99999\n" * 220 + "##END=\n",
+    "many blocks": (HEAD + TABLE + "0AZ99999\n##END=\n") * 220,
+    "differences": HEAD + TABLE + "0A" + "JZ99999" * 220 + "\n##END=\n",
+}
+
+
+@pytest.mark.parametrize("case", BOMBS)
+def test_repeats_that_stand_for_more_than_a_file_may_hold_are_refused_before_they_are_made(case):
+    tracemalloc.start()
+    with pytest.raises(ReadError, match="cannot repeat"):
+        parse_spectra(BOMBS[case].encode(), "bomb.dx")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 200 << 20
+
+
+def test_a_record_of_many_lines_takes_a_time_in_proportion():
+    """200,000 further lines, each of which was once appended to a copy of those before it."""
+    content = f"{HEAD}##OWNER=a\n{'b' * 99}\n" + f"{'b' * 99}\n" * 200_000 + TABLE + "0 1 2\n##END=\n"
+    began = process_time()
+    (spectrum,) = parse_spectra(content.encode(), "long.dx")
+    assert process_time() - began < 5
+    assert spectrum.metadata["OWNER"] == " ".join(["a", *["b" * 99] * 200_001])
+
+
+def test_more_blocks_than_asked_for_are_refused():
+    content = (HEAD + TABLE + "0 1 2\n##END=\n").encode()
+    assert len(parse_spectra(content * 3, "three.dx", most=3)) == 3
+    with pytest.raises(ReadError, match="holds 3 spectra, more than 2"):
+        parse_spectra(content * 3, "three.dx", most=2)

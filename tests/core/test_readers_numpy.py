@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 import pytest
@@ -88,6 +90,40 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked():
     with pytest.raises(ReadError, match="unpacks to more than 1 MiB"):
         read_npz(content, "s.npz", most=1 << 20)
     assert read_npz(content, "s.npz")["spectra"].shape == (1 << 14, 11)
+
+
+BOMBS = {
+    "bytes": (npz(axis=np.zeros(40 << 20, np.uint8), spectra=np.zeros(40 << 20, np.uint8)), "more than 64 MiB"),
+    "numbers": (npz(axis=np.zeros(5 << 20, np.uint8), spectra=np.zeros(5 << 20, np.uint8)), "8388608 numbers"),
+    "rows": (npz(axis=np.arange(10, dtype=np.uint8), spectra=np.zeros((60000, 10), np.uint8)), "60000 spectra"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BOMBS)
+def test_small_numbers_are_counted_before_they_become_doubles(case):
+    content, message = BOMBS[case]
+    assert len(content) < 100_000
+    tracemalloc.start()
+    with pytest.raises(ReadError, match=message):
+        parse_spectra(content, "s.npz", "raman", most=1000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 << 20
+
+
+def test_metadata_is_bounded():
+    words = np.array([f"word {n}" for n in range(5000)])
+    (spectrum,) = parse_spectra(npz(axis=X, y=Y, metadata_keys=words, metadata_values=words), "s.npz", "raman")
+    assert len(spectrum.metadata) == 1000
+
+
+def test_rows_of_one_name_are_numbered_in_a_time_in_proportion():
+    rows = 30_000
+    content = npz(axis=np.arange(3.0), spectra=np.ones((rows, 3)), columns=np.array(["same", "other"] * (rows // 2)))
+    began = process_time()
+    spectra = parse_spectra(content, "s.npz", "raman")
+    assert process_time() - began < 15
+    assert [s.metadata["column"] for s in spectra[-2:]] == [f"same ({rows // 2})", f"other ({rows // 2})"]
 
 
 def test_shared_archives(shared_data: Path):

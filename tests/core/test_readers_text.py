@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 import pytest
@@ -177,3 +179,68 @@ def test_a_modality_that_contradicts_the_file_is_noted():
     spectrum = parse("Raman shift [cm-1],I\n1,2\n2,3\n", modality="ir")
     assert spectrum.axis.modality == "ir"
     assert "The file says raman" in spectrum.notes[0]
+
+
+def test_a_unit_that_is_asked_for_goes_before_that_of_the_file():
+    (spectrum,) = parse_spectra(b"Raman shift [cm-1],I\n500,2\n510,3\n", "a.csv", unit="nm")
+    assert (spectrum.axis.unit, "The file says cm-1; read as nm" in spectrum.notes[0]) == ("nm", True)
+    (spectrum,) = parse_spectra(b"500,2\n510,3\n", "a.csv", "raman", "nm")
+    assert (spectrum.axis.unit, spectrum.notes) == ("nm", ())
+
+
+def wide(*names: str) -> bytes:
+    """Two rows under these names."""
+    rows = ([str(n)] * len(names) for n in (1, 2))
+    return "".join(f"{','.join(row)}\n" for row in (names, *rows)).encode()
+
+
+WIDE = {
+    "all intensities": (wide("x", *["y"] * 19_999), 19_999),
+    "pairs": (wide(*["x", "y"] * 10_000), 10_000),
+    "many axes for each": (wide(*["x"] * 18_000, *["y"] * 2_000), 2_000),
+}
+
+
+@pytest.mark.parametrize("case", WIDE)
+def test_a_wide_table_is_refused_by_its_width_and_else_takes_a_time_in_proportion(case):
+    content, spectra = WIDE[case]
+    began = process_time()
+    with pytest.raises(ReadError, match=f"holds {spectra} spectra, more than 1000; split it"):
+        parse_spectra(content, "wide.csv", "raman", most=1000)
+    assert process_time() - began < 2
+    assert len(parse_spectra(content, "wide.csv", "raman")) == spectra
+    assert process_time() - began < 15
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"1,1\n" * 2_000_000, "more than 1048576 lines"),
+        (b"1," * 3_000_000 + b"1\n", "4194304 characters in one"),
+    ],
+)
+def test_text_is_refused_before_its_numbers_fill_the_memory(content, message):
+    tracemalloc.start()
+    with pytest.raises(ReadError, match=message):
+        parse_spectra(content, "long.csv", "raman", most=1000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 300 << 20
+
+
+def test_a_text_holds_so_many_numbers_and_no_more(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lineshape.readers._table.MOST_NUMBERS", 6)
+    assert len(parse_spectra(b"1,2\n" * 2 + b"3,2\n", "a.csv", "raman")) == 1
+    with pytest.raises(ReadError, match="line 4: more than 6 numbers"):
+        parse_spectra(b"1,2\n" * 2 + b"3,2\n4,2\n", "a.csv", "raman")
+
+
+def test_spectra_of_a_file_share_what_its_header_says():
+    header = "".join(f"# key {n}: {'word  ' * 100}\n" for n in range(300))
+    tracemalloc.start()
+    spectra = parse_spectra(header.encode() + wide("x", *["y"] * 100), "a.csv", "raman")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert spectra[0].metadata["key 7"] == " ".join(["word"] * 100)
+    assert len(spectra[0].metadata) < 300  # 128 KiB of header are read
+    assert peak < 6 << 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,19 @@ def test_an_interpolation_bridges_small_gaps_and_refuses_large_ones(
     assert np.abs(whole - bridged).max() < 0.1
     with pytest.raises(AxisError, match=r"covers 75% of the model's range.*needs 90%"):
         interpolate(models["interpolate"], without(spectra[0], 40), spectra[1], [0.0])
+
+
+def test_of_several_spectra_a_refusal_says_which(models: dict[str, Model], spectra: list[Spectrum]) -> None:
+    first, short = spectra[0], without(spectra[0], 40)
+    named = replace(short, metadata={"source": "short.csv"})
+    ir = Spectrum(first.intensities, SpectralAxis(first.axis.values, "ir", "cm-1"))
+    for second, why in [(short, "^spectrum 2: the spectrum covers 75%"), (named, r"^short\.csv: the spectrum covers")]:
+        with pytest.raises(AxisError, match=why):
+            interpolate(models["interpolate"], first, second, [0.0])
+    with pytest.raises(AxisError, match=r"^spectrum 3: "):
+        encode(models["encode"], [first, first, ir])
+    with pytest.raises(AxisError, match=r"^(?!spectrum)"):
+        encode(models["encode"], [ir])
 
 
 def test_a_sampler_says_what_it_must_be_told(models: dict[str, Model]) -> None:

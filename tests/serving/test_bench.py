@@ -33,6 +33,7 @@ def short(bundles):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of BentoML, as it is imported
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # its client forgets a folder
 def test_latency_has_every_peer_at_every_batch_and_all_gave_the_same_answer(wheel, short):
     found = short("latency")
     assert set(found.batch) == {"1", "16", "64"}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from time import process_time
 
 import httpx
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from lineshape.axis import SpectralAxis
-from lineshape.errors import LineshapeError, QuotaError
+from lineshape.errors import DataError, LineshapeError, OverloadError, QuotaError, ReadError
 from lineshape.readers import parse_spectra
 from lineshape.spectrum import Spectrum
 from lineshape.writers import axis_label, encode_table
@@ -25,7 +27,7 @@ from lineshape_serving import DataPlane
 from lineshape_serving.access import Caller, Gate
 from lineshape_serving.http.body import read_body
 from lineshape_serving.http.replies import refused, refused_by_http
-from lineshape_serving.settings import Limits
+from lineshape_serving.settings import Limits, Running
 from lineshape_serving.v1 import bodies, formats, messages, parquet, routes
 from lineshape_serving.v1.negotiation import choose
 
@@ -40,8 +42,8 @@ ENDINGS = {"text/csv": ".csv", "chemical/x-jcamp-dx": ".jdx", "application/x-npz
 class People:
     """One request at a time into the routes of /v1, with no socket between; `charged` are the spectra that it cost."""
 
-    def __init__(self, *models, limits=None):
-        self.plane, self.charged = DataPlane(models), []
+    def __init__(self, *models, limits=None, running=None):
+        self.plane, self.charged = DataPlane(models, running), []
         gate, limits = Gate(), limits or Limits()
 
         def admit(request, scope):
@@ -290,6 +292,8 @@ def test_what_is_assumed_is_said(people):
 
 
 CSV = as_file("text/csv", QUARTZ)
+FORM = "multipart/form-data; boundary=x"
+PART = b'--x\r\nContent-Disposition: form-data; name="f"; filename="a.csv"\r\n\r\n' + CSV + b"\r\n--x--\r\n"
 GOOD = {"spectra": [measured(QUARTZ)]}
 
 
@@ -299,11 +303,14 @@ GOOD = {"spectra": [measured(QUARTZ)]}
         ("/nobody/sample", {"body": {}}, 404, "no model 'nobody'"),
         ("/told/transfer", {"body": GOOD}, 404, "post to /v1/models/told/sample"),
         ("/told-noise/sample", {"body": {}}, 404, "below /v2"),
-        ("/told/sample", {"body": {"n": 0}}, 400, "$.n"),
+        ("/told/sample", {"body": {"n": 1001}}, 400, "the request: Expected `int` <= 1000 - at `$.n`"),
+        ("/told/sample", {"body": {"analyte": {f"a{n}": 1.0 for n in range(65)}}}, 400, "$.analyte"),
+        ("/told/sample", {"body": {"analyte": {f"a{n}": 1.0 for n in range(30_000)}}}, 413, "256 KiB"),
+        ("/told/sample", {"body": b"{}"}, 415, "Content-Type: none was given; send one of"),
         ("/told/sample", {"body": {"sead": 1}}, 400, "sead"),
         ("/told/sample", {"body": {}}, 400, "needs a label, one of class-0, class-1"),
         ("/told/sample", {"body": b"{", "content_type": "application/json"}, 400, "JSON cannot be read"),
-        ("/told/sample", {"body": b"[" * 10**5, "content_type": "application/json"}, 400, "JSON cannot be read"),
+        ("/told/sample", {"body": b"[" * 10**5, "content_type": "application/json"}, 400, "Expected `object`"),
         ("/told/sample?n=3", {"body": {}}, 400, "the query"),
         ("/told/sample", {"body": CSV, "content_type": "text/csv"}, 415, "send one of application/json"),
         ("/told-encode/encode", {"body": GOOD, "accept": "image/png"}, 406, "text/csv"),
@@ -311,9 +318,17 @@ GOOD = {"spectra": [measured(QUARTZ)]}
         ("/told-encode/encode", {"body": b"", "content_type": "text/csv"}, 422, "empty"),
         ("/told-encode/encode", {"body": b"PAR1", "content_type": parquet.MEDIA_TYPE}, 422, "damaged Parquet"),
         ("/told-encode/encode", {"body": b"--x", "content_type": "multipart/form-data"}, 400, "form"),
+        ("/told-encode/encode", {"body": PART, "content_type": f"{FORM}; charset=undefined"}, 400, "charset"),
         ("/told-encode/encode?step=1", {"body": GOOD}, 400, "there is filename, modality"),
         ("/told-encode/encode?modality=raman&modality=ir", {"body": GOOD}, 400, "twice"),
         ("/told-encode/encode?modality=xrd", {"body": GOOD}, 400, "xrd"),
+        ("/told-encode/encode?modality=nmr", {"body": GOOD}, 400, "no modality 'nmr'; there is raman, ir, nir"),
+        ("/told-encode/encode?modality=nmr", {"body": CSV, "content_type": "text/csv"}, 400, "the model takes raman"),
+        ("/told-encode/encode?unit=furlong", {"body": GOOD}, 400, "unit"),
+        ("/told-encode/encode", {"body": {"spectra": [measured(QUARTZ), measured(QUARTZ, axis=[1, 1])]}}, 400,
+         "spectrum 2: axis points must"),
+        ("/told-encode/encode", {"body": {"spectra": [measured(QUARTZ), measured(QUARTZ, modality="ir", name="b")]}},
+         400, "b: "),
         ("/told-encode/encode", {"body": {"spectra": [measured(QUARTZ, axis=[1, 1])]}}, 400, "strictly rise or fall"),
         ("/told-encode/encode", {"body": {"spectra": [measured(QUARTZ, axis=[1, 2])]}}, 422, "do not fit an axis"),
         ("/told-encode/encode", {"body": {"spectra": []}}, 400, "$.spectra"),
@@ -442,3 +457,127 @@ def test_a_model_that_leaves_while_the_body_comes_is_404(told_bundles):
 
     response = people.post("/told-encode/encode", meanwhile(), content_type="application/json")
     assert (response.status_code, "no model 'told-encode'" in response.json()["error"]) == (404, True)
+
+
+def test_a_refusal_repeats_little_of_what_was_sent(people):
+    response = people.post("/told/sample", {"x" * 10_000: 1})
+    assert (response.status_code, len(response.json()["error"]) < 1010) == (400, True)
+    assert len(people.ask("GET", "/" + "x" * 5000).json()["error"]) < 1010
+
+
+def test_a_form_without_type_or_with_odd_charsets_is_read(people):
+    for charset in ("utf-8", "nonsense"):
+        response = people.post("/told-encode/encode", PART, content_type=f"{FORM}; charset={charset}")
+        assert (response.status_code, response.json()["latents"][0]["source"]) == (200, "a.csv")
+
+
+@pytest.mark.parametrize("form", [False, True])
+def test_parquet_is_known_by_its_first_bytes(people, models, form):
+    content = as_file(parquet.MEDIA_TYPE, QUARTZ)
+    if form:
+        response = people.ask("POST", "/told-encode/encode", files=[("file", ("a.parquet", content))])
+    else:
+        response = people.post("/told-encode/encode", content, content_type="application/octet-stream")
+    expected = tasks.encode(models["told-encode"], [QUARTZ])[0]
+    np.testing.assert_allclose(response.json()["latents"][0]["latent"], expected, rtol=1e-4, atol=1e-5)
+
+
+ROWS = 2_000_000
+
+
+def test_parquet_is_measured_by_what_it_holds_and_not_by_what_it_says():
+    """A file of 4,000,000 numbers in a few KB, once as it is and once with a footer that speaks of two rows."""
+    import pyarrow
+    import pyarrow.parquet
+
+    file, table = io.BytesIO(), pyarrow.table({name: np.zeros(ROWS, np.int8) for name in "xy"})
+    pyarrow.parquet.write_table(table, file, row_group_size=ROWS)
+    content = file.getvalue()
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    assert content.count(varint(ROWS), footer) > 1
+    forged = content[:footer] + content[footer:].replace(varint(ROWS), varint(2, len(varint(ROWS))), 1)
+    everywhere = content[:footer] + content[footer:].replace(varint(ROWS), varint(2, len(varint(ROWS))))
+    for bomb in (content, forged):
+        assert len(bomb) < 100_000
+        with pytest.raises(ReadError, match="more than 3000000 numbers"):
+            parquet.to_csv(bomb, "bomb")
+    assert parquet.to_csv(everywhere, "bomb").split() == [b'"x","y"', b"0,0", b"0,0"]  # two rows are what is taken
+    assert pyarrow.default_memory_pool().max_memory() < 128 << 20
+
+
+def varint(number, length=0):
+    """Thrift's compact form of a number of rows; longer than need be, if a length is given."""
+    rest, groups = 2 * number, []
+    while rest or len(groups) < length:
+        groups.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    return bytes([*groups[:-1], groups[-1] & 0x7F])
+
+
+def test_many_small_files_together_hold_no_more_than_one_request_may():
+    axis = np.arange(1_600_000, dtype=np.float32)
+    content = io.BytesIO()
+    np.savez_compressed(content, axis=axis, spectra=np.zeros((1, len(axis)), np.uint8))
+    files = [bodies.File(content.getvalue(), "application/x-npz", "a.npz")] * 1000
+    began = process_time()
+    with pytest.raises(DataError, match="more than 1000 spectra or 3000000 points"):
+        bodies.spectra_of_files(files, messages.Options(), "raman")
+    assert process_time() - began < 10  # two of them are read
+    few = [bodies.File(as_file("text/csv", *[QUARTZ] * 600), "text/csv", "a.csv")] * 2
+    with pytest.raises(DataError, match="more than 1000 spectra"):
+        bodies.spectra_of_files(few, messages.Options(), "raman")
+
+
+def test_an_axis_in_nm_is_converted_by_the_laser_of_the_query(people, models):
+    nm = Spectrum(Y, SpectralAxis.of(1e7 / (1e7 / 532 - X), "raman", "nm"))
+    table = "".join(f"{x!r},{y!r}\n" for x, y in zip(nm.axis.values.tolist(), Y.tolist(), strict=True))
+    bare, given = measured(nm, unit=None), {"body": table.encode(), "content_type": "text/csv"}
+    expected = tasks.encode(models["told-encode"], [QUARTZ])[0]
+    for asked in (given, {"body": {"spectra": [bare]}}):
+        refused = people.post("/told-encode/encode?modality=raman&unit=nm", **asked)
+        assert (refused.status_code, "set laser_nm" in refused.json()["error"]) == (400, True)
+        response = people.post("/told-encode/encode?modality=raman&unit=nm&laser_nm=532", **asked)
+        np.testing.assert_allclose(response.json()["latents"][0]["latent"], expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_request_of_many_batches_does_not_crowd_itself_out(models, told_bundles, tmp_path):
+    limits = msgspec.structs.replace(models["told"].manifest.limits, max_batch=100)
+    resealed(told_bundles["sample"], tmp_path / "small.lineshape", limits=limits)
+    people = People(Model.open(tmp_path / "small.lineshape"), running=Running(runners=1, queue=100))
+    asked = {"n": 1000, "label": "class-0", "analyte": {"sugar": 9.0}}
+    assert people.post("/told/sample", asked).status_code == 200
+
+
+def test_what_fails_is_not_computed_further(people, models):
+    asked = []
+
+    async def full(*given, **named):
+        asked.append(given)
+        raise OverloadError("full")
+
+    people.plane.infer = full
+    response = people.post("/told/sample", {"n": 1000, "label": "class-0", "analyte": {"sugar": 9.0}})
+    assert (response.status_code, len(asked)) == (503, 1)
+
+
+def test_the_model_that_planned_a_request_runs_it_though_another_came(told_bundles, tmp_path):
+    resealed(told_bundles["encode"], tmp_path / "new.lineshape", version="9.0.0")
+    people = People(Model.open(told_bundles["encode"]))
+    infer = people.plane.infer
+
+    async def late(*given, **named):
+        people.plane.add(Model.open(tmp_path / "new.lineshape"))
+        await people.plane.unload("told-encode", "0.1.0")
+        return await infer(*given, **named)
+
+    people.plane.infer = late
+    response = people.post("/told-encode/encode", GOOD)
+    assert (response.status_code, response.headers["lineshape-version"]) == (200, "0.1.0")
+
+
+def test_its_stages_are_counted(people):
+    assert people.post("/told-encode/encode", GOOD).status_code == 200
+    told = people.plane.metrics.text().decode()
+    for stage in ("decode", "queue", "compute", "encode", "total"):
+        labels = f'model="told-encode",stage="{stage}",version="0.1.0"'
+        assert f"lineshape_stage_seconds_count{{{labels}}} 1.0" in told

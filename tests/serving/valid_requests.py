@@ -48,6 +48,7 @@ def before_call(context, case, kwargs):
         infer(case)
     elif verb in ("transfer", "reconstruct", "encode", "interpolate"):
         case.query.pop("min_familiarity", None)  # what the schema allows may still be more than a spectrum has
+        case.query.pop("unit", None)  # the numbers below are shifts in cm-1
         measured(case, context.operation)
 
 

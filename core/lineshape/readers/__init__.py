@@ -6,10 +6,13 @@ first that recognises a file reads it; a new format is one module and one row.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
+from lineshape.axis import Unit
 from lineshape.errors import ReadError
 from lineshape.readers._jcamp import is_jcamp, read_jcamp
 from lineshape.readers._numpy import is_npy, is_npz, read_npy, read_npz
@@ -96,7 +99,8 @@ def read_spectra(path: Path | str, modality: str | None = None) -> list[Spectrum
     return parse_spectra(content, path.name, modality)
 
 
-def parse_spectra(content: bytes, name: str, modality: str | None = None) -> list[Spectrum]:
+def parse_spectra(content: bytes, name: str, modality: str | None = None, unit: Unit | None = None,
+                  most: int | None = None) -> list[Spectrum]:  # fmt: skip
     """Read every spectrum of a file that is already in memory, such as an upload.
 
     Parameters
@@ -107,6 +111,10 @@ def parse_spectra(content: bytes, name: str, modality: str | None = None) -> lis
         Its name; the ending decides only where the content does not.
     modality : str, optional
         As in `read_spectrum`.
+    unit : str, optional
+        Of the axis; as `modality`, needed where the file does not say, and preferred where it does.
+    most : int, optional
+        Spectra that are taken of a file; one with more is refused before they are made.
 
     Returns
     -------
@@ -116,11 +124,11 @@ def parse_spectra(content: bytes, name: str, modality: str | None = None) -> lis
     Raises
     ------
     ReadError
-        As in `read_spectrum`.
+        As in `read_spectrum`, and if there are more spectra than `most`.
     MissingExtra
         If the format needs the packages of the extra 'instruments'.
     """
-    source = Source(content, name, modality)
+    source = Source(content, name, modality, unit, most)
     if len(content) > MAX_BYTES:
         raise source.refused(f"larger than {MAX_BYTES >> 20} MiB", "split it")
     if not content.strip(b"\x00 \t\r\n\xef\xbb\xbf"):
@@ -136,9 +144,10 @@ def _listed(names: list[str]) -> str:
 def _told_apart(spectra: list[Spectrum]) -> list[Spectrum]:
     """Columns of one name are numbered, so that each can be asked for."""
     names = [spectrum.metadata.get("column", "") for spectrum in spectra]
+    bearers, numbers = Counter(names), defaultdict[str, Iterator[int]](lambda: count(1))
     return [
-        replace(spectrum, metadata={**spectrum.metadata, "column": f"{name} ({names[: n + 1].count(name)})"})
-        if name and names.count(name) > 1
+        replace(spectrum, metadata={**spectrum.metadata, "column": f"{name} ({next(numbers[name])})"})
+        if name and bearers[name] > 1
         else spectrum
-        for n, (name, spectrum) in enumerate(zip(names, spectra, strict=True))
+        for name, spectrum in zip(names, spectra, strict=True)
     ]

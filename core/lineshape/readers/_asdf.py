@@ -9,6 +9,7 @@ Applied Spectroscopy 42 (1988) 151, section 5.)
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 SQZ = {"@": "+0"} | {chr(64 + d): f"+{d}" for d in range(1, 10)} | {chr(96 + d): f"-{d}" for d in range(1, 10)}
@@ -17,7 +18,7 @@ DUP = {chr(82 + d): str(d) for d in range(1, 9)} | {"s": "9"}
 
 # An exponent needs its sign, because 'E' alone begins a SQZ value.
 _TOKEN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[Ee][+-]\d+)?|[@A-Ia-i%J-Rj-rS-Zs]\d*(?:\.\d+)?|[\s,;]+|.")
-MOST_REPEATS = 1_000_000  # no line repeats a value this often; a forged count would fill the memory
+MOST_POINTS = 1 << 21  # of a file; a few characters stand for as many values as they like
 
 
 class AsdfError(ValueError):
@@ -33,23 +34,33 @@ class DataLine:
     ends_in_difference: bool
 
 
-def decode(line: str) -> DataLine:
+def decode(line: str, most: int = MOST_POINTS) -> DataLine:
     """Decode one line of ``(X++(Y..Y))``.
+
+    Parameters
+    ----------
+    line : str
+    most : int
+        Ordinates that it may stand for.
 
     Raises
     ------
     AsdfError
-        If the line holds anything but the five forms, a missing value ('?'), or a difference without a value.
+        If the line holds anything but the five forms, a missing value ('?'), a difference without a value, or more
+        ordinates than it may.
     """
-    tokens = [token for token in _TOKEN.findall(line) if not token.isspace() and token[0] not in ",;"]
-    if not tokens:
+    tokens = _tokens(line)
+    x = next(tokens, None)
+    if x is None:
         raise AsdfError("no numbers")
     values: list[float] = []
     step: float | None = None
-    for token in tokens[1:]:
+    for token in tokens:
         kind = token[0]
+        if len(values) >= most:
+            raise AsdfError("too many points for one file")
         if kind in DUP:
-            _repeat(values, step, DUP[kind] + token[1:])
+            _repeat(values, step, DUP[kind] + token[1:], most)
         elif kind in DIF:
             if not values:
                 raise AsdfError(f"the difference {token!r} follows no value")
@@ -58,7 +69,12 @@ def decode(line: str) -> DataLine:
         else:
             step = None
             values.append(_value(token))
-    return DataLine(_value(tokens[0]), values, step is not None)
+    return DataLine(_value(x), values, step is not None)
+
+
+def _tokens(line: str) -> Iterator[str]:
+    found = (match[0] for match in _TOKEN.finditer(line))
+    return (token for token in found if not token.isspace() and token[0] not in ",;")
 
 
 def _value(token: str) -> float:
@@ -70,10 +86,10 @@ def _value(token: str) -> float:
         raise AsdfError(f"{meaning} where a number should stand") from None
 
 
-def _repeat(values: list[float], step: float | None, count: str) -> None:
+def _repeat(values: list[float], step: float | None, count: str, most: int) -> None:
     """Repeat the last value, or the last difference; the count includes the one already there."""
     times = float(count) - 1
-    if not values or times > MOST_REPEATS:
+    if not values or len(values) + times > most:
         raise AsdfError(f"cannot repeat {count} times here")
     last = values[-1]
     values.extend(last + (step or 0.0) * n for n in range(1, int(times) + 1))

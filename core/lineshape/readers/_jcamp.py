@@ -7,10 +7,12 @@ McDonald and Wilks, Applied Spectroscopy 42 (1988) 151 (JCAMP-DX 4.24); Lampen a
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from lineshape.readers import _jcamp_data
+from lineshape.readers._asdf import MOST_POINTS
 from lineshape.readers._mend import Measured, to_spectrum
 from lineshape.readers._source import Source
 from lineshape.readers._words import modality_named, unit_named
@@ -24,13 +26,14 @@ _STRUCTURE = {"JCAMPDX", "NPOINTS", "XFACTOR", "YFACTOR", "FIRSTX", "LASTX", "DE
 
 @dataclass
 class Block:
-    """The records of one block by their folded labels, its table, and where that begins in the file."""
+    """The records of one block by their folded labels, their further lines, its table, and where that begins."""
 
     records: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     table: str | None = None
     form: str = ""
     line: int = 0
+    further: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     data: list[str] = field(default_factory=list)
     ended: bool = False
 
@@ -48,7 +51,11 @@ def read_jcamp(source: Source) -> list[Spectrum]:
     blocks = [block for block in _blocks(source) if block.table is not None]
     if not blocks:
         raise source.refused("a JCAMP-DX file without a table of data", "export it with XYDATA or XYPOINTS")
-    spectra = [_spectrum(block, source) for block in blocks]
+    source.check_count(len(blocks))
+    spectra, left = [], MOST_POINTS
+    for block in blocks:
+        spectra.append(_spectrum(block, source, left))
+        left -= len(spectra[-1])
     if len(spectra) == 1:
         return spectra
     return [replace(s, metadata={**s.metadata, "column": s.metadata.get("TITLE", "block")}) for s in spectra]
@@ -66,7 +73,7 @@ def _blocks(source: Source) -> Iterator[Block]:
             continue
         label, value = _folded(record[1]), record[2].strip()
         if label == "TITLE" and block.records:
-            yield block
+            yield _joined(block)
             block = Block()
         if label == "END":
             block.ended = True
@@ -75,7 +82,14 @@ def _blocks(source: Source) -> Iterator[Block]:
         elif not block.ended:
             block.records.setdefault(label, value)
             block.names.setdefault(label, record[1].strip())
-    yield block
+    yield _joined(block)
+
+
+def _joined(block: Block) -> Block:
+    """The block with its records whole: joined at once, since a record may have any number of lines."""
+    for label, lines in block.further.items():
+        block.records[label] = " ".join([block.records[label], *lines])
+    return block
 
 
 def _continue(block: Block, label: str, line: str) -> None:
@@ -85,7 +99,7 @@ def _continue(block: Block, label: str, line: str) -> None:
     if block.table is not None and label == block.table:
         block.data.append(line)
     elif label in block.records and line.strip():
-        block.records[label] += f" {line.strip()}"
+        block.further[label].append(line.strip())
 
 
 def _folded(label: str) -> str:
@@ -93,7 +107,7 @@ def _folded(label: str) -> str:
     return re.sub(r"[\s\-/_]", "", label).upper()
 
 
-def _spectrum(block: Block, source: Source) -> Spectrum:
+def _spectrum(block: Block, source: Source, most: int) -> Spectrum:
     """The spectrum of a block; its points come from `_jcamp_data`."""
     if block.table in ("PEAKTABLE", "PEAKASSIGNMENTS"):
         raise source.refused("a table of peaks, not a spectrum", "export the measured points (XYDATA)", block.line)
@@ -105,7 +119,7 @@ def _spectrum(block: Block, source: Source) -> Spectrum:
     if units and unit is None:
         raise source.refused(f"the axis is in {units!r}, which is none of Lineshape's units",
                              "export it in cm-1, nm, um, THz, eV, deg 2theta, angstrom or m/z", block.line)  # fmt: skip
-    x, y, notes = _jcamp_data.points(block, source)
+    x, y, notes = _jcamp_data.points(block, source, most)
     if not block.ended:
         notes = (*notes, "The block has no END record.")
     modality = modality_named(block.records.get("DATATYPE", ""))

@@ -20,30 +20,31 @@ FIRST_Y = 0.01  # FIRSTY is often rounded in print; a larger share of the range 
 _DECIMAL_COMMA = re.compile(r"^\s*[-+]?\d+,\d+\s*$")
 
 
-def points(block: Block, source: Source) -> Points:
+def points(block: Block, source: Source, most: int) -> Points:
     """Abscissas and ordinates of a block in its units, and notes on what its header got wrong.
 
     Raises
     ------
     ReadError
-        If a line does not decode, if a Y-check or the abscissa of a line does not fit, or if NPOINTS points
-        are not there.
+        If a line does not decode, if a Y-check or the abscissa of a line does not fit, if NPOINTS points
+        are not there, or if there are more than `most`.
     """
     if not re.search(r"\+\+", block.form):
         return _pairs(block, source)
-    return _equidistant(block, source)
+    return _equidistant(block, source, most)
 
 
-def _equidistant(block: Block, source: Source) -> Points:
+def _equidistant(block: Block, source: Source, most: int) -> Points:
     """``(X++(Y..Y))``: an evenly spaced axis from FIRSTX to LASTX."""
     declared = _number(block, "NPOINTS", source)
-    lines = [(block.line + n, _decoded(text, block.line + n, source))
-             for n, text in enumerate(block.data, start=1) if text.strip()]  # fmt: skip
     values: list[float] = []
     starts: list[tuple[int, float, int]] = []  # line, its abscissa, the point that it stands for
     notes: tuple[str, ...] = ()
     difference = False
-    for number, line in lines:
+    for number, text in enumerate(block.data, start=block.line + 1):
+        if not text.strip():
+            continue
+        line = _decoded(text, number, source, most + 1 - len(values))  # a Y-check is no point
         if difference and len(values) == declared and len(line.y) == 1 and not _fits(values, line):
             notes = (f"Line {number}, a last Y-check, does not fit: {line.y[0]:g} for {values[-1]:g}.",)
             continue
@@ -58,9 +59,9 @@ def _equidistant(block: Block, source: Source) -> Points:
     return x, y, notes + _first_y(block, y, source)
 
 
-def _decoded(text: str, number: int, source: Source) -> DataLine:
+def _decoded(text: str, number: int, source: Source, most: int) -> DataLine:
     try:
-        return decode(text)
+        return decode(text, most)
     except AsdfError as error:
         raise source.refused(
             f"{error} in {text.strip()[:40]!r}", "the file is damaged; export it again", number

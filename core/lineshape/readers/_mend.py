@@ -146,7 +146,9 @@ def _stated(measured: Measured, source: Source) -> Measured:
     if source.modality and measured.modality and source.modality != measured.modality:
         notes.append(f"The file says {measured.modality}; read as {source.modality}, as asked.")
     modality = source.modality or measured.modality or ""
-    unit = measured.unit
+    if source.unit and measured.unit and source.unit != measured.unit:
+        notes.append(f"The file says {measured.unit}; read as {source.unit}, as asked.")
+    unit = source.unit or measured.unit
     if unit is None and modality in USUAL_UNIT:
         unit = USUAL_UNIT[modality]
         notes.append(f"The file states no unit; took {unit}, the usual one of {modality}.")
@@ -165,8 +167,13 @@ def _built(measured: Measured, modality: str, source: Source) -> Spectrum:
         raise source.refused(str(error), "pass another modality or name the unit in the header") from error
     if not np.isfinite(measured.y).all():
         raise source.refused("the intensities overflow", "scale them down")
-    metadata = {key: " ".join(value.split()) for key, value in measured.metadata.items()}
+    metadata = {key: _on_one_line(value) for key, value in measured.metadata.items()}
     return Spectrum(measured.y, axis, metadata, measured.notes)
+
+
+def _on_one_line(text: str) -> str:
+    joined = " ".join(text.split())
+    return text if joined == text else joined  # spectra of one file share what it says of all of them
 
 
 def _bad_value(measured: Measured, row: int) -> str:

@@ -21,6 +21,9 @@ _AXIS: dict[str, tuple[str | None, Unit | None]] = {
     "axis_ev": (None, "eV"), "twotheta": ("xrd", "deg 2theta"), "two_theta": ("xrd", "deg 2theta"),
     "axis_twotheta": ("xrd", "deg 2theta"),
 }  # fmt: skip
+MOST_BYTES = 1 << 26  # of an archive, unpacked
+MOST_NUMBERS = 1 << 23  # that is as many bytes as doubles, whatever they were saved as
+MOST_ENTRIES = 1000  # of the metadata, which every spectrum carries
 _SPECTRA = ("spectra", "spectrum", "intensities", "intensity", "y")
 
 
@@ -46,29 +49,37 @@ def read_npy(source: Source) -> list[Spectrum]:
 
 def read_npz(source: Source) -> list[Spectrum]:
     """Every spectrum of an archive: an axis (`axis`, `x`, `axis_cm1`, `axis_nm`, ...) and `spectra` [m, n] or [n]."""
-    arrays = npz.read_npz(source.content, source.name)
+    arrays = npz.read_npz(source.content, source.name, MOST_BYTES)
     key = next((key for key in _AXIS if key in arrays), None)
     values = next((arrays[key] for key in _SPECTRA if key in arrays), None)
     if key is None or values is None:
         raise source.refused(f"the archive holds {', '.join(sorted(arrays)) or 'nothing'}",
                              "save the points as 'axis' and the intensities as 'spectra'")  # fmt: skip
+    if arrays[key].size + values.size > MOST_NUMBERS:
+        raise source.refused(f"the archive holds more than {MOST_NUMBERS} numbers", "save fewer spectra a file")
     x = _numeric(arrays[key], key, source)
     y = np.atleast_2d(_numeric(values, "spectra", source))
     if x.ndim != 1 or y.ndim != 2 or y.shape[1] != len(x) or not len(y):
         raise source.refused(f"spectra of shape {values.shape} on an axis of shape {x.shape}",
                              "save spectra [m, n] on an axis [n]")  # fmt: skip
-    return [to_spectrum(_measured(x, row, key, n, len(y), arrays, source), source) for n, row in enumerate(y)]
+    source.check_count(len(y))
+    metadata = dict(zip(_texts(arrays, "metadata_keys"), _texts(arrays, "metadata_values"), strict=False))
+    return [to_spectrum(_measured(x, row, key, metadata | _column(arrays, n, len(y)), arrays, source), source)
+            for n, row in enumerate(y)]  # fmt: skip
 
 
-def _measured(x: NDArray[np.float64], y: NDArray[np.float64], key: str, row: int, rows: int,
+def _column(arrays: Mapping[str, NDArray[Any]], row: int, rows: int) -> dict[str, str]:
+    """What tells a row from the others."""
+    columns = arrays.get("columns")
+    if rows == 1:
+        return {}
+    return {"column": str(columns[row]) if columns is not None and columns.shape == (rows,) else f"row {row}"}
+
+
+def _measured(x: NDArray[np.float64], y: NDArray[np.float64], key: str, metadata: Mapping[str, str],
               arrays: Mapping[str, NDArray[Any]], source: Source) -> Measured:  # fmt: skip
     modality, unit = _AXIS[key]
     stated = _text(arrays, "unit")
-    columns = arrays.get("columns")
-    metadata = dict(zip(_texts(arrays, "metadata_keys"), _texts(arrays, "metadata_values"), strict=False))
-    if rows > 1:
-        named = columns is not None and columns.shape == (rows,)
-        metadata["column"] = str(columns[row]) if named and columns is not None else f"row {row}"
     return Measured(
         x, y, _text(arrays, "modality") or modality, next((u for u in get_args(Unit) if u == stated), unit),
         _scalar(arrays, "laser_nm", source), _scalar(arrays, "xray_angstrom", source), metadata, named=True,
@@ -89,7 +100,8 @@ def _text(arrays: Mapping[str, NDArray[Any]], key: str) -> str | None:
 
 def _texts(arrays: Mapping[str, NDArray[Any]], key: str) -> list[str]:
     array = arrays.get(key)
-    return [str(text) for text in array] if array is not None and array.dtype.kind == "U" and array.ndim == 1 else []
+    found = array is not None and array.dtype.kind == "U" and array.ndim == 1
+    return [str(text) for text in array[:MOST_ENTRIES]] if found and array is not None else []
 
 
 def _scalar(arrays: Mapping[str, NDArray[Any]], key: str, source: Source) -> float | None:

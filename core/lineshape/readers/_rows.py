@@ -39,6 +39,7 @@ def read_rows(source: Source) -> list[Spectrum]:
     common = header_entries(lines[:at])
     axis = np.array([float(cell) for cell in head[lead:]])
     unit = unit_named(common.get("AxisUnit[1]", ""))
+    source.check_count(sum(1 for line in lines[at + 1 :] if line.strip()))
     spectra = []
     for number, line in enumerate(lines[at + 1 :], start=at + 2):
         if line.strip():

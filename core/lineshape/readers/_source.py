@@ -1,4 +1,4 @@
-"""What a reader is handed: the bytes of a file, its name, and the modality that the caller gave."""
+"""What a reader is handed: the bytes of a file, its name, and what the caller says of it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,28 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePath
 
+from lineshape.axis import Unit
 from lineshape.errors import ReadError
 
 # Line feeds, tabs and the like are text; NUL is counted apart because some exports pad their header with it.
 _CONTROL = bytes(set(range(1, 32)) - set(b"\t\n\r\f\x1a"))
+# A list of lines or of cells takes some fifty times the memory of the text.
+MOST_LINES, LONGEST_LINE = 1 << 20, 1 << 22
 _UTF16_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
 @dataclass(frozen=True)
 class Source:
-    """The bytes of one file, where they came from, and what the caller says they are."""
+    """The bytes of one file, where they came from, and what the caller says they are.
+
+    `modality` and `unit` go before what the file says; `most` is the number of spectra that the caller takes.
+    """
 
     content: bytes
     name: str
     modality: str | None = None
+    unit: Unit | None = None
+    most: int | None = None
 
     @property
     def suffix(self) -> str:
@@ -42,11 +50,14 @@ class Source:
         Raises
         ------
         ReadError
-            If the content is not text.
+            If the content is not text, or has more lines or longer ones than spectra have.
         """
         if not self.is_text:
             raise self.refused("this is a binary file of no known format", "export it as text (CSV) or JCAMP-DX")
-        return _lines_of(self._decoded())
+        text = _lines_of(self._decoded())
+        if text.count("\n") > MOST_LINES or max(map(len, text.split("\n"))) > LONGEST_LINE:
+            raise self.refused(f"more than {MOST_LINES} lines, or than {LONGEST_LINE} characters in one", "split it")
+        return text
 
     def _decoded(self) -> str:
         if self._utf16 is not None:
@@ -67,6 +78,11 @@ class Source:
         zeros = sample[1::2].count(0), sample[::2].count(0)
         half = len(sample) // 2
         return "utf-16-le" if zeros[0] > 0.9 * half else "utf-16-be" if zeros[1] > 0.9 * half else None
+
+    def check_count(self, spectra: int) -> None:
+        """Refuse more spectra than the caller takes, before any of them is made."""
+        if self.most is not None and spectra > self.most:
+            raise self.refused(f"the file holds {spectra} spectra, more than {self.most}", "split it")
 
     def refused(self, what: str, advice: str, line: int | None = None) -> ReadError:
         """The error that names this file, the line, what is wrong and what to do."""

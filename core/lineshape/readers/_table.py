@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from lineshape.readers._source import Source
 
 Row = tuple[int, list[float]]
 
+MOST_NUMBERS = 1 << 22  # of a file; as Python's they take some forty bytes each
+MOST_HEADER = 1 << 17  # characters; every spectrum of the file carries them
 _COMMENT = ("#", "%", "//", "!")
 _ENTRY = re.compile(r"^[\s#%!/]*([^:=\t;,]{1,80}?)\s*[:=\t;,]+\s*(.*?)[\s;,]*$")
 _OWN = re.compile(r"^# ([^:]{1,200}): (.+)$")  # as our writer has it: the value may hold any separator
@@ -45,7 +48,7 @@ def find_table(source: Source) -> Table:
     """
     lines = source.text.split("\n")
     dialect = sniff(lines)
-    runs = list(_runs(lines, dialect))
+    runs = list(_runs(lines, dialect, source))
     if not runs:
         raise source.refused(
             "no row of two or more numbers", "a text spectrum needs an axis column and an intensity column"
@@ -62,12 +65,16 @@ def find_table(source: Source) -> Table:
     return _without_blank_columns(table)
 
 
-def _runs(lines: Sequence[str], dialect: Dialect) -> Iterator[list[Row]]:
+def _runs(lines: Sequence[str], dialect: Dialect, source: Source) -> Iterator[list[Row]]:
     """Unbroken runs of numeric rows; blank lines and comments break none."""
     run: list[Row] = []
+    left = MOST_NUMBERS
     for number, line in enumerate(lines, start=1):
         row = dialect.numbers(line)
         if row is not None:
+            left -= len(row)
+            if left < 0:
+                raise source.refused(f"more than {MOST_NUMBERS} numbers", "split it", number)
             run.append((number, row))
         elif run and line.strip() and not line.lstrip().startswith(_COMMENT):
             yield run
@@ -157,8 +164,10 @@ def _cells(line: str, width: int, dialect: Dialect) -> list[str] | None:
 
 def header_entries(header: Sequence[str]) -> dict[str, str]:
     """The lines above the table that read as 'key: value', with '=', a tab, a semicolon or a comma for ':' too."""
-    entries = (match for line in header[:1000] if (match := _OWN.match(line) or _ENTRY.match(line)))
-    return {key: value for key, value in (match.groups() for match in entries) if value}
+    sizes = accumulate(len(line) for line in header[:1000])
+    read = [line for line, size in zip(header, sizes, strict=False) if size <= MOST_HEADER]
+    entries = (match for line in read if (match := _OWN.match(line) or _ENTRY.match(line)))
+    return {key: " ".join(value.split()) for key, value in (match.groups() for match in entries) if value}
 
 
 def _without_blank_columns(table: Table) -> Table:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 from lineshape.axis import USUAL_UNIT, Unit
@@ -43,12 +44,14 @@ def read_table(source: Source) -> list[Spectrum]:
     """Every intensity column of a text table as a spectrum."""
     table = find_table(source)
     groups = list(_groups(table, source))
-    if not any(group.intensities for group in groups):
+    columns = sum(len(group.intensities) for group in groups)
+    if not columns:
         raise source.refused("only one column of numbers", "a spectrum needs an axis and intensities")
-    several = sum(len(group.intensities) for group in groups) > 1
+    source.check_count(columns)
+    table = replace(table, notes=table.notes + _left_out(table, source))
     return [
-        to_spectrum(_measured(table, group, column, source, several), source)
-        for group in groups
+        to_spectrum(_measured(table, axis, column, source, several=columns > 1), source)
+        for group, axis in [(group, _chosen_axis(table, group, source)) for group in groups]
         for column in group.intensities
     ]
 
@@ -65,9 +68,10 @@ def _groups(table: Table, source: Source) -> Iterator[_Group]:
     starts = [i for n, i in enumerate(columns) if _is_axis(table.names[i])
               and (n == 0 or not _is_axis(table.names[columns[n - 1]]))]  # fmt: skip
     for start, end in zip(starts, [*starts[1:], len(table.names)], strict=True):
-        inside = [i for i in columns if start <= i < end]
-        axes = tuple(i for i in inside if _is_axis(table.names[i]))
-        yield _Group(axes, tuple(_measurements(table, [i for i in inside if i not in axes], source)))
+        inside = columns[bisect_left(columns, start) : bisect_left(columns, end)]
+        axes = [i for i in inside if _is_axis(table.names[i])]
+        others = [i for i in inside if not _is_axis(table.names[i])]
+        yield _Group(tuple(axes), tuple(_measurements(table, others, source)))
 
 
 def _has_axis(table: Table) -> bool:
@@ -86,19 +90,18 @@ def _measurements(table: Table, columns: Sequence[int], source: Source) -> list[
     return columns[:1] if source.suffix == ".xye" else columns
 
 
-def _measured(table: Table, group: _Group, column: int, source: Source, several: bool) -> Measured:
+def _measured(table: Table, axis: int, column: int, source: Source, several: bool) -> Measured:
     name = table.names[column]
     metadata = {key: value for key, value in table.metadata.items() if key.lower() not in _STATEMENTS}
     if several:
         metadata["column"] = name or f"column {column + 1}"
-    axis = _chosen_axis(table, group, source)
     unit = _unit(table, axis, source)
     modality = table.metadata.get("modality") or modality_named(table.names[axis]) or _modality_of_header(table)
     return Measured(
         x=table.values[:, axis], y=table.values[:, column], lines=table.lines, unit=unit,
         modality=modality or modality_of_absorption(unit, name), laser_nm=_number(table, "laser_nm", source),
         xray_angstrom=_number(table, "xray_angstrom", source), metadata=metadata,
-        notes=table.notes + _left_out(table, source),
+        notes=table.notes,
         named=_is_axis(table.names[axis]) or len(table.names) == 2,
     )  # fmt: skip
 

@@ -51,6 +51,7 @@ def read_wdf(source: Source) -> list[Spectrum]:
     x = _floats(source, blocks[b"XLST"] + 24, points)
     if not 0 < count <= len(content):
         raise _damaged(source, "it holds no finished spectrum")
+    source.check_count(count)
     y = _floats(source, blocks[b"DATA"] + 16, points * count).reshape(count, points)
     notes = (f"The series was interrupted: {count} of {capacity} spectra are there.",) if count < capacity else ()
     title = content[240:400].split(b"\x00")[0].decode("utf-8", errors="replace")

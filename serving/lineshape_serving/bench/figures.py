@@ -32,12 +32,15 @@ class Effort:
         Of the overload; the other loads are shares of it.
     times : int
         That something is repeated: swaps, kills.
+    samples : int
+        That are drawn on every face.
     """
 
     rounds: int = 40
     calls: int = 25
     seconds: float = 60.0
     times: int = 10
+    samples: int = 1000
 
 
 def in_turns(calls: Mapping[str, Call], rounds: int, each: int) -> dict[str, Rounds]:

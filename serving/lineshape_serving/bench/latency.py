@@ -16,7 +16,8 @@ from lineshape_serving.bench.peers import Peer
 from lineshape_serving.bench.subject import Subject
 
 BATCHES = {1: 1.0, 16: 0.6, 64: 0.3}  # spectra, and the share of the calls of a round
-IN_PROCESS, ALONE, OURS, JSON = "in-process", "ASGI alone", "BentoML", "stock BentoML, JSON"
+IN_PROCESS, ALONE, OURS, TRITON = "in-process", "ASGI alone", "BentoML", "Triton HTTP"
+JSON, FAST_JSON = "stock BentoML JSON", "stock BentoML JSON, msgspec"
 
 
 class Taken(msgspec.Struct):
@@ -29,23 +30,41 @@ class Taken(msgspec.Struct):
 
 
 class Latency(msgspec.Struct):
-    """Each peer at each batch size, and how many times as long as ours JSON takes at the largest."""
+    """Each peer at each batch size.
+
+    Parameters
+    ----------
+    points : int
+        Of a spectrum.
+    calls : mapping of batch to int
+        Of each peer.
+    batch : mapping of batch to mapping of peer to Taken
+    alone_over_triton : mapping of batch to Interval
+        Our application alone over Triton, both over HTTP.
+    json_over_ours, fast_json_over_ours : Interval
+        At the largest batch: BentoML's own client with JSON arrays over tritonclient with ours, and the fastest JSON.
+    """
 
     points: int
     calls: dict[str, int]
     batch: dict[str, dict[str, Taken]]
+    alone_over_triton: dict[str, Interval]
     json_over_ours: Interval
+    fast_json_over_ours: Interval
 
 
 def measure(spectra: Subject, wheel: Path, folder: Path, effort: Effort) -> Latency:
     """Every peer by turns."""
     with _all_peers(spectra, wheel, folder) as there:
         taken = {batch: _taken(there, spectra, batch, effort) for batch in BATCHES}
+    most = taken[max(BATCHES)]
     return Latency(
         points=spectra.model.manifest.axes["spectrum"].n,
         calls={str(batch): found[OURS].size for batch, found in taken.items()},
         batch={str(batch): _told(found) for batch, found in taken.items()},
-        json_over_ours=over(taken[max(BATCHES)][JSON], taken[max(BATCHES)][OURS]),
+        alone_over_triton={str(batch): over(found[ALONE], found[TRITON]) for batch, found in taken.items()},
+        json_over_ours=over(most[JSON], most[OURS]),
+        fast_json_over_ours=over(most[FAST_JSON], most[OURS]),
     )
 
 
@@ -63,10 +82,10 @@ def _all_peers(spectra: Subject, wheel: Path, folder: Path) -> Iterator[Mapping[
             ALONE: peers.over_http(alone.http, spectra, opened),
             OURS: peers.over_http(ours.http, spectra, opened),
             "our gRPC": peers.over_grpc(ours.grpc, spectra, opened),
-            "Triton HTTP": peers.over_http(triton.http, spectra, opened),
+            TRITON: peers.over_http(triton.http, spectra, opened),
             "Triton gRPC": peers.over_grpc(triton.grpc, spectra, opened),
-            JSON: peers.json_by_hand(stock.http, opened),
-            "stock BentoML, its client": peers.json_by_bentoml(stock.http, opened),
+            JSON: peers.json_by_bentoml(stock.http, opened),
+            FAST_JSON: peers.json_by_msgspec(stock.http, opened),
         }
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import tritonclient.grpc
 import tritonclient.http
 import urllib3
-from bentoml import SyncHTTPClient
 from tritonclient.utils import np_to_triton_dtype
 
 from lineshape_serving.bench.figures import Call
@@ -58,11 +57,13 @@ def infer_inputs(module: ModuleType, arrays: Mapping[str, Any]) -> list[Any]:
 
 def json_by_bentoml(where: str, clients: ExitStack) -> Peer:
     """BentoML's own client, which turns arrays into JSON numbers."""
+    from bentoml import SyncHTTPClient  # heavy, and noisy where warnings are errors
+
     client = clients.enter_context(SyncHTTPClient(f"http://{where}"))
     return lambda inputs: {"spectrum": client.call("reconstruct", **inputs)}
 
 
-def json_by_hand(where: str, clients: ExitStack) -> Peer:
+def json_by_msgspec(where: str, clients: ExitStack) -> Peer:
     """The fastest JSON that there is for Python: what a careful user of BentoML's JSON arrays would write."""
     pool = clients.enter_context(urllib3.PoolManager())
     decoder = msgspec.json.Decoder(list[list[float]])

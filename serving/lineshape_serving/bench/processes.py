@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from types import TracebackType
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import urllib3
 
 from lineshape.errors import LineshapeError
@@ -56,8 +56,8 @@ class Process:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:  # fmt: skip
-        self._process.terminate()
-        with suppress(psutil.TimeoutExpired):
+        with suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+            self._process.terminate()
             self._process.wait(END_SECONDS)
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)  # a worker must not outlive its supervisor
@@ -73,10 +73,14 @@ class Process:
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until and self._process.poll() is None:
             with suppress(urllib3.exceptions.HTTPError):
-                if urllib3.request("GET", self._asked, retries=False, timeout=5).status == 200:
+                if self._answers():
                     return self
             time.sleep(0.05)
         raise LineshapeError(f"{self.name} does not start; its log ends:\n{self._log.read_text()[-2000:]}")
+
+    def _answers(self) -> bool:
+        close = {"Connection": "close"}  # Triton waits for open connections when it ends
+        return urllib3.request("GET", self._asked, retries=False, timeout=5, headers=close).status == 200
 
     @property
     def worker(self) -> psutil.Process:

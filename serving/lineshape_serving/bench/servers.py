@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lineshape.errors import UsageError
 from lineshape_serving.bench.processes import Process, free_port
-from lineshape_serving.bench.subject import Subject
+from lineshape_serving.bench.subject import VARIABLE, Subject
 from lineshape_serving.triton import write_repository
 
 PYTHON = ".".join(map(str, sys.version_info[:2]))
@@ -33,12 +33,10 @@ def bentoml(source: Path, folder: Path, *options: object) -> Process:
 
 def stock_bentoml(subject: Subject, folder: Path) -> Process:
     """A service as BentoML's documentation writes it: arrays in and out, as JSON."""
-    from lineshape_serving.bench.stock import BUNDLE
-
     port = free_port()
     words = [sys.executable, "-m", "bentoml", "serve", "lineshape_serving.bench.stock:Stock", "--host", "127.0.0.1",
              "--port", port]  # fmt: skip
-    environment = {BUNDLE: str(subject.path), "BENTOML_HOME": str(folder / "bentoml"), "BENTOML_DO_NOT_TRACK": "true",
+    environment = {VARIABLE: str(subject.path), "BENTOML_HOME": str(folder / "bentoml"), "BENTOML_DO_NOT_TRACK": "true",
                    "ORT_DISABLE_TELEMETRY": "1"}  # fmt: skip
     return Process("stock BentoML", words, folder, port, asked="/readyz", environment=environment)
 

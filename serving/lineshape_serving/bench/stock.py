@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineshape_edge import Model
+from lineshape_serving.bench.subject import VARIABLE
 
-BUNDLE = "LINESHAPE_BENCH_BUNDLE"
 Spectra: TypeAlias = NDArray[np.float32]
 
 
@@ -22,9 +22,9 @@ class Stock:
     """The same model."""
 
     def __init__(self) -> None:
-        self.model = Model.open(Path(os.environ[BUNDLE]))
+        self.model = Model.open(Path(os.environ[VARIABLE]))
 
-    @bentoml.api
+    @bentoml.api  # type: ignore[untyped-decorator]
     def reconstruct(self, source: Spectra, mask: Spectra) -> Spectra:
         """Spectra rebuilt."""
         spectrum: Spectra = self.model.run({"source": source, "mask": mask})["spectrum"]

@@ -12,6 +12,7 @@ from lineshape_edge import Model
 from lineshape_serving.tensors import Arrays
 
 SEED = 8
+VARIABLE = "LINESHAPE_BENCH_BUNDLE"  # where a server finds the path of its bundle
 
 
 class Subject:
@@ -40,7 +41,7 @@ class Subject:
         return self.model.manifest.name
 
     def inputs(self, n: int, first: int = 0) -> Arrays:
-        """A request of n spectra: the golden one over and over, or of a sampler n samples of one seed from `first` on."""
+        """A request of n spectra: a golden one over and over, of a sampler n samples of one seed from `first` on."""
         golden, _ = self.model.bundle.golden("model")[0]
         rows = {name: np.repeat(array[:1], n, axis=0) for name, array in golden.items()}
         return rows | ({"seed": noise.seeds(SEED, n, first)} if "seed" in rows else {})

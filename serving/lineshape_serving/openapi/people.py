@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
 import msgspec
 from msgspec import Struct
 
+from lineshape.axis import Unit
 from lineshape.bundle import Manifest
 from lineshape_serving.dataplane import DataPlane
 from lineshape_serving.openapi import parts
@@ -27,6 +29,9 @@ _SUMMARIES = {
 _OPTIONS = {
     "filename": "What to call spectra that have no name; its ending helps to choose the reader.",
     "modality": "What was measured, where the body does not say it, or says it wrongly.",
+    "unit": "The unit of the axis, where the body does not say it, or says it wrongly.",
+    "laser_nm": "The wavelength of the laser, likewise; a Raman axis in nm needs it.",
+    "xray_angstrom": "The wavelength of the X-rays, likewise; an axis of d-spacings needs it.",
     "min_familiarity": "How familiar every spectrum has to be; less is refused with 422.",
     "steps": "How many spectra to make, both ends among them.",
 }
@@ -76,7 +81,12 @@ def _parameters(manifest: Manifest, verb: Verb) -> list[Json]:
     if verb.options is None:
         return []
     properties = msgspec.json.schema(verb.options)["$defs"][verb.options.__name__]["properties"]
-    properties |= {"filename": {"type": "string"}, "modality": {"enum": [manifest.axes["source"].modality]}}
+    properties |= {
+        "filename": {"type": "string"},
+        "modality": {"enum": [manifest.axes["source"].modality]},
+        "unit": {"enum": list(get_args(Unit))},
+        **dict.fromkeys(("laser_nm", "xray_angstrom"), msgspec.json.schema(messages.Wavelength)),
+    }
     return [{"name": name, "in": "query", "description": _OPTIONS[name], "schema": schema}
             for name, schema in properties.items()]  # fmt: skip
 

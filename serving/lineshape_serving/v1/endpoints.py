@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from asyncio import gather
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from time import perf_counter_ns
 from typing import TypeAlias
 
 import msgspec
@@ -14,22 +15,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lineshape.bundle import Task
-from lineshape.errors import UnknownModel, UsageError
-from lineshape.spectrum import Spectrum
+from lineshape.errors import LineshapeError, UnknownModel
 from lineshape_edge.model import Model
 from lineshape_serving.access import Caller, Scope
 from lineshape_serving.dataplane import DataPlane
 from lineshape_serving.http.leaving import unless_left
 from lineshape_serving.http.replies import packed
-from lineshape_serving.v1 import bodies, formats, messages
-from lineshape_serving.v1.negotiation import choose
+from lineshape_serving.registry import Served
+from lineshape_serving.v1 import formats, messages
+from lineshape_serving.v1.asking import planner
 from lineshape_serving.v1.verbs import VERBS, Answer, Job, Verb
 
 Admit: TypeAlias = Callable[[Request, Scope], Caller]
 ReadBody: TypeAlias = Callable[[Request], Awaitable[memoryview]]
-Planner: TypeAlias = Callable[[Model], Job]
-Reader: TypeAlias = Callable[[str], list[Spectrum]]
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+LONGEST = 1000  # characters of a refusal; what was sent may be repeated in it
 
 
 def routes(plane: DataPlane, admit: Admit, read_body: ReadBody) -> list[Route]:
@@ -48,9 +49,10 @@ def routes(plane: DataPlane, admit: Admit, read_body: ReadBody) -> list[Route]:
     one = "/v1/models/{model}"
     return [
         Route("/v1/models", people.models, methods=["GET"]),
-        Route(one, people.model, methods=["GET"]),
-        *(Route(f"{one}/{task}", partial(people.ask, verb), methods=["POST"]) for task, verb in VERBS.items()),
-    ]
+        Route(one, _briefly(people.model), methods=["GET"]),
+        *(Route(f"{one}/{task}", _briefly(partial(people.ask, verb)), methods=["POST"])
+          for task, verb in VERBS.items()),
+    ]  # fmt: skip
 
 
 def names(plane: DataPlane) -> tuple[str, ...]:
@@ -70,66 +72,45 @@ class _People:
 
     async def model(self, request: Request) -> Response:
         self.admit(request, "infer")
-        return _json(self._card(self._known(request.path_params["model"])))
+        return _json(self._card(self._known(request).name))
 
     async def ask(self, verb: Verb, request: Request) -> Response:
         """One verb: everything that can be refused unread is, then the body, the charge and the inference."""
         caller = self.admit(request, "infer")
-        name, _ = self._asked(request, verb.task)
-        writers = formats.offered(latents=verb.task == "encode")
-        media_type = choose(request.headers.get("Accept"), list(writers))
-        self.plane.check_room(name)
-        plan = await self._planner(verb, request)
-        model, job = await self._planned(verb.task, request, plan)
-        caller.charge(job.spectra)
-        version = model.manifest.version
-        asked = gather(*(self.plane.infer(name, version, batch) for batch in job.plan.batches))
-        answers = await unless_left(request, asked)
-        content = await to_thread.run_sync(_told, job, [answer.outputs for answer in answers], writers[media_type])
-        return packed(request, Response(content, headers=_headers(model), media_type=media_type))
-
-    async def _planned(self, task: Task, request: Request, plan: Planner) -> tuple[Model, Job]:
-        """The job, of the model that is to run it: made again where another has taken its place meanwhile."""
-        while True:
-            name, model = self._asked(request, task)
-            job = await to_thread.run_sync(plan, model)
-            if self.plane.find(name).model is model:
-                return model, job
-
-    async def _planner(self, verb: Verb, request: Request) -> Planner:
-        """What makes a job of the request's body, for a thread."""
-        content_type = bodies.accepted(request.headers.get("Content-Type"), files=verb.options is not None)
-        if verb.options is None:
-            _no_query(request)
-            asked = bodies.decode(await self.read_body(request), verb.request)
-            return lambda model: verb.plan(model, asked)
-        options = _options(request, verb.options)
-        read = await self._reader(content_type, verb, options, request)
-        return lambda model: verb.plan(model, read(model.manifest.axes["source"].modality), options)
-
-    async def _reader(self, content_type: str, verb: Verb, options: messages.Options, request: Request) -> Reader:
-        """What makes spectra of the body, given the modality that a model expects."""
+        self.plane.check_room(self._asked(verb, request).name)
+        media_type, write = formats.chosen(request.headers.get("Accept"), latents=verb.task == "encode")
+        plan = planner(verb, request)
         body = await self.read_body(request)
-        if content_type == bodies.JSON:
-            return lambda source: bodies.spectra_of_json(bodies.decode(body, verb.request).spectra, options, source)  # type: ignore[attr-defined]
-        if content_type == bodies.FORM:
-            files = await bodies.files_of_form(request.headers["Content-Type"], body)
-        else:
-            files = [bodies.File(bytes(body), content_type, bodies.label_of(options.filename))]
-        return lambda source: bodies.spectra_of_files(files, options, source)
+        served = self._asked(verb, request)  # another may have taken its place while the body came
+        with _timed(served, "total"):
+            with _timed(served, "decode"):
+                job = await to_thread.run_sync(plan, body, served.model)
+            caller.charge(job.spectra)
+            outputs = await unless_left(request, self._run(served, job))
+            with _timed(served, "encode"):
+                content = await to_thread.run_sync(_told, job, outputs, write)
+                return await packed(request, Response(content, headers=_headers(served.model), media_type=media_type))
 
-    def _asked(self, request: Request, task: Task) -> tuple[str, Model]:
-        name = self._known(request.path_params["model"])
-        model = self.plane.find(name).model
-        if model.manifest.task != task:
-            told = f"model {name!r} does not {task}; post to /v1/models/{name}/{model.manifest.task}"
-            raise UnknownModel(told)
-        return name, model
+    async def _run(self, served: Served, job: Job) -> list[formats.Arrays]:
+        """The outputs of each batch, by the very model that they were planned for, also if it has left since.
 
-    def _known(self, name: str) -> str:
-        if self.plane.find(name).form == "noise":
-            raise UnknownModel(f"model {name!r} takes noise of your own; ask for it below /v2")
-        return name
+        One batch after the other: all at once they would be refused because of their own number.
+        """
+        return [(await self.plane.infer(served.name, served.version, batch, served=served)).outputs
+                for batch in job.plan.batches]  # fmt: skip
+
+    def _asked(self, verb: Verb, request: Request) -> Served:
+        served = self._known(request)
+        if served.model.manifest.task != verb.task:
+            raise UnknownModel(f"model {served.name!r} does not {verb.task}; "
+                               f"post to /v1/models/{served.name}/{served.model.manifest.task}")  # fmt: skip
+        return served
+
+    def _known(self, request: Request) -> Served:
+        served = self.plane.find(request.path_params["model"])
+        if served.form == "noise":
+            raise UnknownModel(f"model {served.name!r} takes noise of your own; ask for it below /v2")
+        return served
 
     def _card(self, name: str) -> messages.ModelCard:
         model = self.plane.find(name).model
@@ -138,24 +119,30 @@ class _People:
                                   facts.classes, facts.analytes, facts.interval)  # fmt: skip
 
 
+def _briefly(endpoint: Endpoint) -> Endpoint:
+    """The endpoint, with refusals cut short."""
+
+    async def brief(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except LineshapeError as error:
+            if len(told := str(error)) > LONGEST:
+                error.args = (f"{told[:LONGEST]} ...",)
+            raise
+
+    return brief
+
+
+@contextmanager
+def _timed(served: Served, stage: str) -> Iterator[None]:
+    """Count how long a stage took, if it ended well."""
+    began = perf_counter_ns()
+    yield
+    served.metrics.stage(stage, perf_counter_ns() - began)
+
+
 def _told(job: Job, outputs: list[formats.Arrays], write: Callable[[Answer], bytes]) -> bytes:
     return write(job.tell(job.plan.result(outputs)))
-
-
-def _options(request: Request, kind: type[messages.Options]) -> messages.Options:
-    """The query; raises UsageError where it is not of this kind."""
-    given = request.query_params.multi_items()
-    if len({name for name, _ in given}) < len(given):
-        raise UsageError("the query names an option twice")
-    try:
-        return msgspec.convert(dict(given), kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"the query: {error}; there is {', '.join(kind.__struct_fields__)}") from None
-
-
-def _no_query(request: Request) -> None:
-    if request.query_params:
-        raise UsageError("the query: samples take none; say everything in the JSON body")
 
 
 def _headers(model: Model) -> dict[str, str]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lineshape.writers import axis_label, encode_table, entries_of
 from lineshape_serving.v1 import parquet
+from lineshape_serving.v1.negotiation import choose
 from lineshape_serving.v1.verbs import Answer
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
@@ -87,3 +88,10 @@ def offered(latents: bool) -> dict[str, Writer]:
     """The media types of an answer and their writers, the usual one first."""
     known = LATENTS if latents else SPECTRA
     return {name: write for name, write in known.items() if name != parquet.MEDIA_TYPE or parquet.is_installed()}
+
+
+def chosen(accept: str | None, latents: bool) -> tuple[str, Writer]:
+    """The media type of an answer that the `Accept` header wants most, and its writer; raises like `choose`."""
+    writers = offered(latents)
+    media_type = choose(accept, list(writers))
+    return media_type, writers[media_type]

@@ -10,6 +10,7 @@ from lineshape.axis import Unit
 from lineshape.bundle import AnalyteSpec, AxisSpec, Task
 
 MOST = 1000  # spectra of one request: an answer in JSON of some 20 MB
+MOST_POINTS = 3_000_000  # of all of them together
 LARGEST = 2**53  # the largest whole number that JSON carries safely
 LOUDEST = 1e6  # times as measured, that a bundle lets the detector's noise be
 
@@ -25,7 +26,7 @@ class SampleRequest(Struct, forbid_unknown_fields=True):
     seed: Annotated[int, Meta(ge=0, le=LARGEST)] = 0
     first: Annotated[int, Meta(ge=0, le=LARGEST - MOST)] = 0
     label: str | None = None
-    analyte: dict[str, Number] = {}
+    analyte: Annotated[dict[str, Number], Meta(max_length=64)] = {}
     extrapolate: bool = False
     noise_scale: Annotated[float, Meta(ge=0, le=LOUDEST)] | None = None
 
@@ -63,10 +64,17 @@ class Options(Struct, forbid_unknown_fields=True):
         What to call spectra that have no name; its ending helps to choose the reader.
     modality : str, optional
         What was measured, where the body does not say it or says it wrongly.
+    unit : str, optional
+        Of the axis; likewise.
+    laser_nm, xray_angstrom : float, optional
+        Wavelengths of the laser and of the X-rays; likewise.
     """
 
     filename: str | None = None
     modality: str | None = None
+    unit: Unit | None = None
+    laser_nm: Wavelength | None = None
+    xray_angstrom: Wavelength | None = None
 
 
 class TransferOptions(Options):
