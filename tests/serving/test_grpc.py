@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import queue
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -36,6 +37,7 @@ from lineshape_edge import Model
 from lineshape_serving import DataPlane
 from lineshape_serving.access import Gate, Key
 from lineshape_serving.grpc import messages, refusals
+from lineshape_serving.grpc.front import PROBES, WATCHERS, send
 from lineshape_serving.grpc.streams import AHEAD, Streams
 from lineshape_serving.settings import Limits, Running
 from lineshape_serving.shared_memory import Regions
@@ -281,10 +283,13 @@ MALFORMED = {
     "a dtype nobody has": ({"inputs": [wire.ModelInferRequest.InferInputTensor(name="a", datatype="BF16", shape=[1])]},
                            "'a': datatype 'BF16' is not one of FP32, INT64"),
     "no shape": ({"inputs": shaped()}, "'source': shape []"),
-    "no rows": ({"inputs": shaped(0, 2)}, "'source': shape [0, 2]; give 1 to 8 lengths of 1 or more"),
+    "no rows": ({"inputs": shaped(0, 2)}, "'source': shape [0, 2]; give 1 to 8 lengths from 1 to 2147483647"),
     "a negative shape": ({"inputs": shaped(-1, -2)}, "'source': shape [-1, -2]"),
     "too many dimensions": ({"inputs": shaped(*[1] * 9)}, "'source': shape"),
-    "a shape beyond all memory": ({"inputs": shaped(2**62, 2**62), "raw_input_contents": [b"12345678"]}, "'source'"),
+    "a shape beyond all memory": ({"inputs": shaped(*[2**31 - 1] * 8), "raw_input_contents": [b"12345678"]},
+                                  "'source': bytes in raw_input_contents 8, but FP32 [2147483647"),
+    "a length beyond all memory": ({"inputs": shaped(2**31, 2), "raw_input_contents": [b"12345678"]},
+                                   "'source': shape [2147483648, 2]; give 1 to 8 lengths"),
     "too few bytes": ({"inputs": shaped(1, 2), "raw_input_contents": [b"1234"]},
                       "'source': bytes in raw_input_contents 4, but FP32 [1, 2] has 8 bytes"),
     "too few tensors": ({"inputs": [RAW, wire.ModelInferRequest.InferInputTensor(name="b", datatype="FP32", shape=[1])],
@@ -349,6 +354,19 @@ def test_any_message_is_read_or_refused_but_never_breaks(request):
     assert all(array.dtype in (np.float32, np.int64) for array in asked.inputs.values())
 
 
+lengths = st.lists(st.integers(1, 3) | st.integers(2**31, 2**63 - 1), min_size=1, max_size=8)
+forms = [{}, {"contents": CONTENTS}, {"parameters": with_parameters("string_param", shared_memory_region="r")
+         | with_parameters("int64_param", shared_memory_byte_size=8)}]  # fmt: skip
+
+
+@given(lengths.filter(lambda shape: max(shape) > 3), st.sampled_from(forms))
+def test_lengths_without_end_are_refused(shape, form):
+    tensor = wire.ModelInferRequest.InferInputTensor(name="source", datatype="FP32", shape=shape, **form)
+    request = wire.ModelInferRequest(inputs=[tensor], raw_input_contents=[] if form else [bytes(8)])
+    with pytest.raises(LineshapeError, match=r"'source': shape .* give 1 to 8 lengths from 1 to 2147483647"):
+        messages.decode(request)
+
+
 def test_refusals_carry_their_code_and_their_reason(client, name, source):
     outside = {**source, "mask": source["mask"] / 2}
     for code, why, ask in [
@@ -383,6 +401,27 @@ def test_a_message_over_the_limit_is_refused(model, name, source):
             code, _ = code_of(stub.ModelInfer, infer_request(name, large), compression=compression)
             assert code == Code.RESOURCE_EXHAUSTED
         stub.ModelInfer(infer_request(name, source))
+
+
+def test_a_message_that_is_none_is_refused_in_words(channel, said):
+    for sent, why in (([b"\xff\xff\xff"], "message of the request cannot be read"), ([], "ended without its message")):
+        code, details = code_of(unread(channel), iter(sent))
+        assert (code, why in details) == (Code.INVALID_ARGUMENT, True)
+    stream = channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")
+    code, details = code_of(lambda: list(stream(iter([b"\xff\xff\xff"]))))
+    assert (code, "message of the request cannot be read" in details) == (Code.INVALID_ARGUMENT, True)
+    assert not [record for record in said.records if record.exc_info]
+
+
+def test_a_message_that_does_not_come_is_not_waited_for(model, silence):
+    with (
+        served_by_grpc(DataPlane([model]), limits=Limits(body_seconds=0.05)) as server,
+        grpc.insecure_channel(server.url) as channel,
+    ):
+        for call in ("inference.GRPCInferenceService/ModelInfer", "grpc.health.v1.Health/Check"):
+            code, details = code_of(unread(channel, call), silence, timeout=SECONDS)
+            assert (code, details) == (Code.INVALID_ARGUMENT, "the request's message did not come within 0.05 s")
+        idle(server)
 
 
 def test_what_nobody_foresaw_is_internal_and_hides_its_reason(model, name, source, monkeypatch, said):
@@ -460,6 +499,26 @@ def test_a_stream_needs_a_key(asked_with, name, source):
     for secret, code in ((None, Code.UNAUTHENTICATED), ("c", Code.PERMISSION_DENIED)):
         assert code_of(lambda: list(ask(iter([infer_request(name, source)]), secret)))[0] == code  # noqa: B023
     assert len(list(ask(iter([infer_request(name, source)]), "r"))) == 1
+
+
+def unread(channel, call="inference.GRPCInferenceService/ModelInfer"):
+    """A call that sends its message as bytes, and only when it gets round to it: on the wire like any other."""
+    return channel.stream_unary(f"/{call}")
+
+
+@pytest.fixture
+def silence():
+    """A client that never sends its message."""
+    end = threading.Event()
+    yield iter(lambda: end.wait(SECONDS), True)
+    end.set()
+
+
+def test_who_has_no_key_is_refused_before_any_message_is_read(guarded, silence):
+    with grpc.insecure_channel(guarded.url) as channel:
+        assert code_of(unread(channel), silence, timeout=SECONDS)[0] == Code.UNAUTHENTICATED
+        large = wire.ModelInferRequest(raw_input_contents=[bytes(48 << 20)]).SerializeToString()
+        assert code_of(unread(channel), iter([large]))[0] == Code.UNAUTHENTICATED
 
 
 def test_health_and_reflection_need_none(guarded, asked_with, name):
@@ -565,6 +624,11 @@ def until(holds):
         time.sleep(0.005)
 
 
+def idle(server):
+    """Wait until nothing is in progress."""
+    until(lambda: not any(server.endpoint.servicer.front._busy.values()))
+
+
 def test_more_than_may_wait_is_unavailable_and_says_when_to_come_back(held, name, source):
     one = infer_request(name, {key: array[:1] for key, array in source.items()})
     lane = held.plane.find(name).lane
@@ -582,7 +646,7 @@ def test_more_than_may_wait_is_unavailable_and_says_when_to_come_back(held, name
         assert all(call.result(SECONDS).outputs for call in (running, *waiting))
 
 
-def test_above_the_limit_of_calls_only_probes_are_answered(model, name, source, monkeypatch):
+def test_above_the_limit_of_calls_only_probes_are_answered(model, name, source, silence, monkeypatch):
     monkeypatch.setattr(model, "compute", hold := Held(model.compute))
     with (
         served_by_grpc(DataPlane([model]), limits=Limits(concurrency=1)) as server,
@@ -593,6 +657,7 @@ def test_above_the_limit_of_calls_only_probes_are_answered(model, name, source, 
         assert hold.began.wait(SECONDS)
         code, details = code_of(stub.ModelInfer, infer_request(name, source))
         assert (code, details) == (Code.UNAVAILABLE, "1 calls are in progress, and no more may be")
+        assert code_of(unread(channel), silence, timeout=SECONDS)[0] == Code.UNAVAILABLE  # its message is not read
         assert stub.ServerLive(wire.ServerLiveRequest()).live
         assert probe(channel) == SERVING
         hold.free.set()
@@ -713,6 +778,82 @@ def test_a_stream_reads_no_further_ahead_than_it_may():
     assert read == answers == list(range(10 * AHEAD))
 
 
+@pytest.mark.parametrize("ahead", [1, AHEAD, AHEAD + 1, AHEAD + 2, 10 * AHEAD])
+def test_a_stream_that_is_cancelled_ends(ahead):
+    async def ask():
+        started, cancelled = [], []
+
+        async def requests():
+            for number in range(ahead):
+                yield number
+
+        async def answer(number):
+            started.append(number)
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cancelled.append(number)
+                raise
+
+        asking = asyncio.create_task(Streams().answer(requests(), answer, answer))
+        for _ in range(100 * AHEAD):
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait({asking}, timeout=SECONDS)
+        assert asking.cancelled()
+        assert started == sorted(cancelled) == list(range(min(ahead, AHEAD)))
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize("requests", [AHEAD + 1, 60])
+def test_whoever_cancels_streams_leaves_the_server_as_it_was(model, name, source, monkeypatch, requests):
+    monkeypatch.setattr(model, "compute", hold := Held(model.compute))
+    with (
+        served_by_grpc(DataPlane([model]), limits=Limits(concurrency=2)) as server,
+        grpc.insecure_channel(server.url) as channel,
+    ):
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        lane = server.plane.find(name).lane
+        for _ in range(2):
+            stream = stub.ModelStreamInfer(iter([infer_request(name, source)] * requests))
+            until(lambda: lane.waiting >= 3 * (AHEAD - 1))
+            stream.cancel()
+            until(lambda: lane.waiting == 0)
+        idle(server)
+        hold.free.set()
+        assert stub.ModelInfer(infer_request(name, source)).outputs
+
+
+def test_a_client_that_leaves_while_it_is_answered_is_no_failure(server):
+    """In the middle of a large answer, gRPC tells of that in two ways."""
+    ended, large = [], bytes(1 << 20)
+
+    async def answer(_):
+        return large
+
+    async def stream(requests, context):
+        try:
+            await Streams().answer(requests, answer, partial(send, context))
+        finally:
+            ended.append(sys.exc_info()[0])
+
+    async def begin():
+        running, methods = grpc.aio.server(), {"Ask": grpc.stream_stream_rpc_method_handler(stream)}
+        running.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("large", methods),))
+        port = running.add_insecure_port("127.0.0.1:0")
+        await running.start()
+        return running, port
+
+    running, port = server.do(begin())
+    for _ in range(40):
+        with grpc.insecure_channel(f"127.0.0.1:{port}", [("grpc.use_local_subchannel_pool", 1)]) as channel:
+            next(channel.stream_stream("/large/Ask")(iter([b""] * 100)))
+    until(lambda: len(ended) == 40)
+    server.do(running.stop(0))
+    assert set(ended) <= {asyncio.CancelledError, None}  # None: what was under way had been written
+
+
 # ---- health
 
 
@@ -735,6 +876,56 @@ def test_the_probe_follows_readiness(model, name):
         plane.draining = True
         assert next(watched).status == NOT_SERVING
         assert probe(channel) == probe(channel, name) == NOT_SERVING
+
+
+def test_watchers_are_bounded_and_take_nobody_elses_room(model, name, source):
+    with (
+        served_by_grpc(DataPlane([model]), limits=Limits(concurrency=1)) as server,
+        grpc.insecure_channel(server.url) as channel,
+    ):
+        watch = health_pb2_grpc.HealthStub(channel).Watch
+        watched = [watch(health_pb2.HealthCheckRequest()) for _ in range(WATCHERS)]
+        assert {next(each).status for each in watched} == {SERVING}
+        code, details = code_of(next, watch(health_pb2.HealthCheckRequest()))
+        assert (code, details) == (Code.UNAVAILABLE, f"{WATCHERS} watchers are in progress, and no more may be")
+        assert service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer(infer_request(name, source)).outputs
+        assert probe(channel) == SERVING
+        for each in watched:
+            each.cancel()
+        idle(server)
+
+
+def test_one_connection_has_no_more_streams_than_there_is_room_for(model):
+    with (
+        served_by_grpc(DataPlane([model]), limits=Limits(concurrency=1)) as server,
+        grpc.insecure_channel(server.url) as channel,
+    ):
+        info = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
+        most, asked = 1 + PROBES + WATCHERS, reflection_pb2.ServerReflectionRequest(list_services="")
+        ends = [queue.Queue() for _ in range(most + 1)]
+        streams = [info(iter(end.get, None)) for end in ends]
+        for end in ends:
+            end.put(asked)
+        for stream in streams[:most]:
+            next(stream)
+        waiting = threading.Thread(target=next, args=(streams[most],))
+        waiting.start()
+        waiting.join(0.2)
+        assert waiting.is_alive()
+        ends[0].put(None)
+        waiting.join(SECONDS)
+        assert not waiting.is_alive()
+        for end in ends:
+            end.put(None)
+
+
+def test_connections_are_bounded(model):
+    with served_by_grpc(DataPlane([model]), limits=Limits(connections=1)) as server:
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        with grpc.insecure_channel(server.url, options) as channel:
+            assert probe(channel) == SERVING
+            with grpc.insecure_channel(server.url, options) as another:
+                assert code_of(probe, another)[0] == Code.UNAVAILABLE
 
 
 # ---- the end

@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lineshape.errors import UnknownModel
 from lineshape_serving.dataplane import DataPlane
+from lineshape_serving.grpc.front import Front, send
 
 Message: TypeAlias = Any  # a generated protobuf class, which has no types
 _Status: TypeAlias = Any  # an enumeration of protobuf
@@ -25,37 +26,41 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
     Parameters
     ----------
     plane : DataPlane
+    front : Front
     services : tuple of str
         Names that stand for the server, beside ''.
     """
 
-    def __init__(self, plane: DataPlane, services: tuple[str, ...] = ()) -> None:
-        self._plane, self._services = plane, ("", *services)
+    def __init__(self, plane: DataPlane, front: Front, services: tuple[str, ...] = ()) -> None:
+        self._plane, self._front, self._services = plane, front, ("", *services)
         self._closing = asyncio.Event()
 
     def close(self) -> None:
         """Tell all that nothing is served any more, and let watchers go."""
         self._closing.set()
 
-    async def Check(self, request: Message, context: grpc.aio.ServicerContext) -> Message:
+    async def Check(self, _: object, context: grpc.aio.ServicerContext) -> Message:
         """The status now."""
-        status = self._status(request.service)
-        if status == _CHECK.SERVICE_UNKNOWN:
-            await context.abort(grpc.StatusCode.NOT_FOUND, f"no model {request.service[:64]!r} here")
-        return _CHECK(status=status)
+        async with self._front.call(context, "Check", "probes"):
+            request = await self._front.receive(context)
+            status = self._status(request.service)
+            if status == _CHECK.SERVICE_UNKNOWN:
+                raise UnknownModel(f"no model {request.service[:64]!r} here")
+            return _CHECK(status=status)
 
-    async def Watch(self, request: Message, context: grpc.aio.ServicerContext) -> None:
+    async def Watch(self, _: object, context: grpc.aio.ServicerContext) -> None:
         """The status now, and whenever it changes."""
-        told = None
-        while not self._closing.is_set():
-            told = await self._tell(request, context, told)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), LOOK_SECONDS)
-        await self._tell(request, context, told)
+        async with self._front.call(context, "Watch", "watchers"):
+            request, told = await self._front.receive(context), None
+            while not self._closing.is_set():
+                told = await self._tell(request, context, told)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._closing.wait(), LOOK_SECONDS)
+            await self._tell(request, context, told)
 
     async def _tell(self, request: Message, context: grpc.aio.ServicerContext, told: _Status | None) -> _Status:
         if (status := self._status(request.service)) != told:
-            await context.write(_CHECK(status=status))
+            await send(context, _CHECK(status=status))
         return status
 
     def _status(self, service: str) -> _Status:

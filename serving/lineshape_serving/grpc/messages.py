@@ -17,13 +17,22 @@ from lineshape_serving.oip import InferRequest
 from lineshape_serving.oip_header import InputParameters, OutputParameters, RequestParameters
 from lineshape_serving.placement import Laid
 from lineshape_serving.shared_memory import Place, Regions
-from lineshape_serving.tensors import DTYPES, Arrays, check_datatype, check_size, from_bytes, refuse_repeated, to_wire
+from lineshape_serving.tensors import (
+    DIMENSIONS,
+    DTYPES,
+    LONGEST,
+    Arrays,
+    check_datatype,
+    check_size,
+    from_bytes,
+    refuse_repeated,
+    to_wire,
+)
 
 Message: TypeAlias = Any  # a generated protobuf class, which has no types
 Parameters = TypeVar("Parameters", InputParameters, OutputParameters, RequestParameters)
 
 _NUMBERS = {"FP32": "fp32_contents", "INT64": "int64_contents"}
-_DIMENSIONS = 8  # as over HTTP
 
 
 def decode(request: Message, regions: Regions | None = None) -> InferRequest:
@@ -95,9 +104,9 @@ def _inputs(request: Message, regions: Regions | None) -> Arrays:
 
 def _check_form(tensor: Message) -> None:
     check_datatype(tensor.name, tensor.datatype)
-    if not 1 <= len(tensor.shape) <= _DIMENSIONS or min(tensor.shape) < 1:
-        raise TensorError(f"input {tensor.name!r}: shape {list(tensor.shape)[:_DIMENSIONS]}; give 1 to {_DIMENSIONS} "
-                          "lengths of 1 or more")  # fmt: skip
+    if not (1 <= len(tensor.shape) <= DIMENSIONS and all(1 <= length <= LONGEST for length in tensor.shape)):
+        raise TensorError(f"input {tensor.name!r}: shape {list(tensor.shape)[:DIMENSIONS]}; give 1 to {DIMENSIONS} "
+                          f"lengths from 1 to {LONGEST}")  # fmt: skip
 
 
 def _place(tensor: Message) -> Place | None:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import grpc
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from lineshape.errors import LineshapeError
 from lineshape_serving.logs import log_failure
@@ -39,6 +40,8 @@ class Refusal:
 
 def refusal(error: Exception) -> Refusal:
     """An error in gRPC's terms; one that nobody foresaw is logged, and told nobody."""
+    if isinstance(error, DecodeError):
+        return Refusal(grpc.StatusCode.INVALID_ARGUMENT, f"a message of the request cannot be read: {error}"[:LONGEST])
     if not isinstance(error, LineshapeError):
         log_failure("a gRPC request failed", error)
         return Refusal(grpc.StatusCode.INTERNAL, BROKEN)

@@ -14,10 +14,10 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from lineshape.errors import UsageError
 from lineshape_serving.access import Gate
 from lineshape_serving.dataplane import DataPlane
-from lineshape_serving.grpc.front import Front
+from lineshape_serving.grpc.front import PROBES, WATCHERS, Front, Unread
 from lineshape_serving.grpc.health import Health
 from lineshape_serving.grpc.servicer import Servicer
-from lineshape_serving.settings import Settings
+from lineshape_serving.settings import Limits, Settings
 from lineshape_serving.shared_memory import Regions
 
 SERVICE = service_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
@@ -63,15 +63,23 @@ async def start(plane: DataPlane, gate: Gate, settings: Settings, regions: Regio
     UsageError
         If nothing can listen there, or the certificate cannot be used.
     """
-    options = (*_OPTIONS, ("grpc.max_receive_message_length", settings.limits.body << 20))
-    server, front = grpc.aio.server(options=options), Front(plane, settings.limits.concurrency, settings.access_log)
-    servicer, watched = Servicer(plane, gate, front, regions), Health(plane, (SERVICE,))
+    server = grpc.aio.server(options=(*_OPTIONS, *_bounds(settings.limits)), interceptors=(Unread(),))
+    front = Front(plane, settings.limits, settings.access_log)
+    servicer, watched = Servicer(plane, gate, front, regions), Health(plane, front, (SERVICE,))
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, server)
     health_pb2_grpc.add_HealthServicer_to_server(watched, server)
     reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     port = _listen(server, settings)
     await server.start()
     return Endpoint(server, port, servicer, watched)
+
+
+def _bounds(limits: Limits) -> tuple[tuple[str, int], ...]:
+    return (
+        ("grpc.max_receive_message_length", limits.body << 20),
+        ("grpc.max_concurrent_streams", limits.concurrency + PROBES + WATCHERS),  # of one connection
+        ("grpc.max_allowed_incoming_connections", limits.connections),
+    )
 
 
 def _listen(server: Any, settings: Settings) -> int:  # noqa: ANN401 - grpc has no types

@@ -18,7 +18,7 @@ from lineshape.errors import UnknownModel, UsageError
 from lineshape_serving.access import Caller, Gate, Scope
 from lineshape_serving.dataplane import DataPlane
 from lineshape_serving.grpc import messages
-from lineshape_serving.grpc.front import Front, metadata
+from lineshape_serving.grpc.front import Front, metadata, send
 from lineshape_serving.grpc.refusals import refusal
 from lineshape_serving.grpc.streams import Streams
 from lineshape_serving.oip import InferRequest
@@ -26,7 +26,7 @@ from lineshape_serving.shared_memory import Regions, offered
 
 Message: TypeAlias = Any  # a generated protobuf class, which has no types
 Context: TypeAlias = grpc.aio.ServicerContext
-Answers: TypeAlias = Callable[[Any, Message, Context], Awaitable[Message]]
+Answers: TypeAlias = Callable[[Any, object, Context], Awaitable[Message]]
 Method: TypeAlias = Callable[[Any, Message, Any], Awaitable[Message]]
 
 LARGE = 1 << 20  # bytes of a request that take too long to read for the event loop: 10 ms as numbers
@@ -38,9 +38,10 @@ def _for(scope: Scope | None) -> Callable[[Method], Answers]:
 
     def wrap(method: Method) -> Answers:
         @wraps(method)
-        async def call(self: Servicer, request: Message, context: Context) -> Message:
-            async with self.front.call(context, method.__name__, always=scope is None):
-                return await method(self, request, self.admit(context, scope) if scope else None)
+        async def call(self: Servicer, _: object, context: Context) -> Message:
+            async with self.front.call(context, method.__name__, "calls" if scope else "probes"):
+                caller = self.admit(context, scope) if scope else None
+                return await method(self, await self.front.receive(context), caller)
 
         return call
 
@@ -143,9 +144,9 @@ class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[m
 
     async def ModelStreamInfer(self, requests: Any, context: Context) -> None:  # noqa: ANN401 - grpc's own iterator
         """Run models over one batch after another; one that is refused does not end the stream."""
-        async with self.front.call(context, "ModelStreamInfer", always=False):
+        async with self.front.call(context, "ModelStreamInfer", "calls"):
             caller = self.admit(context, "infer")
-            await self.streams.answer(requests, partial(self._infer_or_say, caller), context.write)
+            await self.streams.answer(requests, partial(self._infer_or_say, caller), partial(send, context))
 
     @_for("infer")
     async def SystemSharedMemoryStatus(self, request: Message, caller: Caller) -> Message:
@@ -199,7 +200,7 @@ async def _off_the_loop(request: Message, regions: Regions | None) -> InferReque
 
 
 def _refused(what: str) -> Answers:
-    async def call(self: Servicer, request: Message, context: Context) -> Message:
+    async def call(self: Servicer, _: object, context: Context) -> Message:
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, what)
 
     return call

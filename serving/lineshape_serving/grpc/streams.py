@@ -44,21 +44,32 @@ class Streams:
         OverloadError
             If the server goes away before the requests end.
         """
-        async with asyncio.TaskGroup() as tasks:
-            under_way: asyncio.Queue[asyncio.Task[Response] | None] = asyncio.Queue(AHEAD)
-            reader = tasks.create_task(_read(requests, lambda request: tasks.create_task(answer(request)), under_way))
-            self._readers.add(reader)
-            reader.add_done_callback(self._readers.discard)
-            while (task := await under_way.get()) is not None:
-                await write(await task)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                await self._answer(tasks, requests, answer, write)
+        except ExceptionGroup as failed:  # only reading can fail
+            raise failed.exceptions[0] from None
         if self._closing:
             raise OverloadError("the server is going away; open the stream anew")
 
+    async def _answer(self, tasks: asyncio.TaskGroup, requests: AsyncIterator[Request],
+                      answer: Callable[[Request], Coroutine[Any, Any, Response]],
+                      write: Callable[[Response], Awaitable[None]]) -> None:  # fmt: skip
+        room, under_way = asyncio.Semaphore(AHEAD), asyncio.Queue[asyncio.Task[Response] | None]()
+        reading = _read(requests, lambda request: tasks.create_task(answer(request)), room, under_way)
+        reader = tasks.create_task(reading)
+        self._readers.add(reader)
+        reader.add_done_callback(self._readers.discard)
+        while (task := await under_way.get()) is not None:
+            await write(await task)
+            room.release()
+
 
 async def _read(requests: AsyncIterator[Request], begin: Callable[[Request], asyncio.Task[Response]],
-                under_way: asyncio.Queue[asyncio.Task[Response] | None]) -> None:  # fmt: skip
+                room: asyncio.Semaphore, under_way: asyncio.Queue[asyncio.Task[Response] | None]) -> None:  # fmt: skip
     try:
         async for request in requests:
-            await under_way.put(begin(request))
-    finally:
-        await under_way.put(None)
+            await room.acquire()
+            under_way.put_nowait(begin(request))
+    finally:  # waits for nothing: when the stream is cancelled nobody takes answers any more
+        under_way.put_nowait(None)
