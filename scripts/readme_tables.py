@@ -371,8 +371,8 @@ def _agreement_rows(found: dict[str, Any]) -> list[Row]:
     verdict = f"{loadgen['result']}, p90 {loadgen['p90']:.2f} ms of {loadgen['queries']} queries"
     return [
         ("MLPerf loadgen, SingleStream", "valid", verdict),
-        (f"{same['samples']} samples of a seed on every face", f"{same['allowed']:.0e}",
-         f"{max(same['deviation'].values()):.0e}"),
+        (f"{same['samples']} samples of a seed on every face", f"{same['allowed']:.1g}",
+         f"{max(same['deviation'].values()):.1g}"),
     ]  # fmt: skip
 
 
