@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import signal
@@ -10,6 +11,7 @@ import httpx
 import numpy as np
 import pytest
 import tritonclient.http as triton
+import tritonclient.http.aio as triton_aio
 from services import lineshape, served
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
@@ -108,6 +110,47 @@ def test_both_forms_of_a_sampler_give_the_numbers_of_the_edge(client, sampler):
         check_same(sampler, form, client.infer(name, inputs_of(arrays)), arrays)
 
 
+def test_the_asynchronous_client_gets_the_same_numbers(service, transfer):
+    batches = [source(transfer, n, seed=n) for n in (1, 3, 5)]
+
+    async def ask_all():
+        async with triton_aio.InferenceServerClient(service.url) as client:
+            assert await client.is_server_ready()
+            return await asyncio.gather(
+                *(client.infer(transfer.manifest.name, inputs_of(arrays)) for arrays in batches)
+            )
+
+    for result, arrays in zip(asyncio.run(ask_all()), batches, strict=True):
+        check_same(transfer, "model", result, arrays)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_bodies_packed_by_the_client_both_ways(client, transfer, coding):
+    arrays, name = source(transfer, 3), transfer.manifest.name
+    result = client.infer(name, inputs_of(arrays), request_compression_algorithm=coding,
+                          response_compression_algorithm=coding)  # fmt: skip
+    check_same(transfer, "model", result, arrays)
+
+
+def test_configuration_statistics_and_the_repository_as_the_client_knows_them(client, transfer, sampler):
+    name = transfer.manifest.name
+    config = client.get_model_config(name)
+    assert config["max_batch_size"] == transfer.manifest.limits.max_batch
+    assert config["parameters"]["digest"]["string_value"] == transfer.digest
+    before = client.get_inference_statistics(name)["model_stats"][0]["inference_count"]
+    client.infer(name, inputs_of(source(transfer, 2)))
+    (told,) = client.get_inference_statistics(name)["model_stats"]
+    assert told["inference_count"] == before + 2
+    other = sampler.manifest.name
+    client.unload_model(other)
+    assert not client.is_model_ready(other)
+    assert {entry["name"]: entry["state"] for entry in client.get_model_repository_index()}[other] == "UNAVAILABLE"
+    client.load_model(other)
+    assert client.is_model_ready(other)
+    with pytest.raises(InferenceServerException, match="cannot be read"):
+        client.load_model(other, config="{}")  # a configuration in a request would be a bundle that nobody sealed
+
+
 def test_requests_at_once_do_not_mix(client, transfer):
     batches = [source(transfer, 1 + seed % 3, seed) for seed in range(24)]
     asked = [client.async_infer(transfer.manifest.name, inputs_of(arrays)) for arrays in batches]
@@ -157,7 +200,7 @@ def test_it_says_where_and_what_it_serves_and_is_quiet_otherwise(service, transf
     names = [*transfer.manifest.wire_names, *sampler.manifest.wire_names]
     first, *log = service.said().splitlines()
     assert first == f"lineshape: serving {', '.join(names)} at http://{service.url} (Ctrl+C ends it)"
-    told = [json.loads(line) for line in log]
+    told = [json.loads(line) for line in log[: len(names)]]
     assert [(line["event"], line["model"]) for line in told] == [("serving", name) for name in names]
     assert {line["digest"] for line in told} == {transfer.digest, sampler.digest}
     assert service.said("out") == ""
