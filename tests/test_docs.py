@@ -48,7 +48,7 @@ GOES_ON_WITH = {  # the pages whose files a page needs, and through them the pag
     "docs/export.md": ("docs/fit.md",),
     "docs/edge.md": ("README.md", "docs/export.md"),
     "docs/serve.md": ("README.md", "docs/export.md"),
-    "docs/operate.md": ("README.md", "docs/export.md"),
+    "docs/operate.md": ("README.md",),
     "docs/triton.md": ("README.md", "docs/export.md"),
 }
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -9,7 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lineshape_serving.client import AsyncClient, Client, Spectra
+    from lineshape_serving.client.asynchronous import AsyncClient
+    from lineshape_serving.client.blocking import Client
+    from lineshape_serving.client.spectra import Spectra
     from lineshape_serving.dataplane import DataPlane
     from lineshape_serving.http.app import application
     from lineshape_serving.settings import Settings
@@ -17,9 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["AsyncClient", "Client", "DataPlane", "Settings", "Spectra", "application"]
 
 _HOMES = {
-    "AsyncClient": "client",
-    "Client": "client",
-    "Spectra": "client",
+    "AsyncClient": "client.asynchronous",
+    "Client": "client.blocking",
+    "Spectra": "client.spectra",
     "DataPlane": "dataplane",
     "Settings": "settings",
     "application": "http.app",

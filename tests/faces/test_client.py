@@ -28,7 +28,7 @@ from lineshape.errors import (
 )
 from lineshape.spectrum import Spectrum
 from lineshape_edge import Model, encode, interpolate, reconstruct, sample, transfer
-from lineshape_serving.client import AsyncClient, Client
+from lineshape_serving import AsyncClient, Client
 from lineshape_serving.triton import write_repository
 
 

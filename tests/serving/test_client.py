@@ -43,8 +43,7 @@ from lineshape.errors import (
     UsageError,
 )
 from lineshape.spectrum import Spectrum
-from lineshape_serving import oip
-from lineshape_serving.client import AsyncClient, Client
+from lineshape_serving import AsyncClient, Client, oip
 from lineshape_serving.client.exchange import Reply
 from lineshape_serving.client.infer import infer_answer, infer_request
 from lineshape_serving.client.retries import pause_after
@@ -470,7 +469,7 @@ def test_a_page_that_is_no_server_of_the_protocol_is_said_to_be_none(peer, kind)
 def test_the_client_needs_neither_a_server_nor_a_runtime():
     code = """if True:
         import sys
-        from lineshape_serving.client import Client
+        from lineshape_serving import Client
         Client("http://127.0.0.1:1")
         heavy = ("bentoml", "starlette", "grpc", "onnxruntime", "tritonclient", "aiohttp", "scipy", "uvloop")
         print([name for name in heavy if name in sys.modules])
