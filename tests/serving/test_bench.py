@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
+
 import numpy as np
 import pytest
 from terminal import lineshape
@@ -14,6 +17,14 @@ from lineshape_serving.bench.figures import Effort
 from lineshape_serving.bench.processes import Process, free_port
 
 SHORT = Effort(rounds=2, calls=2, seconds=2.0, times=1, samples=7)
+
+
+@pytest.fixture(autouse=True)
+def swept():
+    """BentoML's own client leaves its temporary folder to Python, which warns of it in whichever test is next."""
+    yield
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        gc.collect()
 
 
 @pytest.fixture(scope="module")

@@ -104,7 +104,8 @@ def _told(speeds: NDArray[np.float64], heard: list[Heard]) -> Loaded:
 
 def _sizes(where: str, heavy: Subject) -> dict[int, int]:
     """The runs of each size, as the protocol's statistics tell them."""
-    (told,) = urllib3.request("GET", f"http://{where}/v2/models/{heavy.name}/stats").json()["model_stats"]
+    with urllib3.PoolManager() as pool:
+        (told,) = pool.request("GET", f"http://{where}/v2/models/{heavy.name}/stats").json()["model_stats"]
     return {batch["batch_size"]: batch["compute_infer"]["count"] for batch in told["batch_stats"]}
 
 

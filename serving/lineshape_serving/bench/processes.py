@@ -80,7 +80,8 @@ class Process:
 
     def _answers(self) -> bool:
         close = {"Connection": "close"}  # Triton waits for open connections when it ends
-        return urllib3.request("GET", self._asked, retries=False, timeout=5, headers=close).status == 200
+        with urllib3.PoolManager() as pool:
+            return pool.request("GET", self._asked, retries=False, timeout=5, headers=close).status == 200
 
     @property
     def worker(self) -> psutil.Process:
