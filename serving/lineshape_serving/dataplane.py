@@ -10,6 +10,7 @@ from importlib.metadata import version as installed_version
 from time import perf_counter_ns
 from typing import Any, TypeAlias
 
+import msgspec
 from numpy.typing import NDArray
 
 from lineshape.errors import LineshapeError, OverloadError, TensorError
@@ -84,8 +85,8 @@ class DataPlane(Models):
         return ServerMetadata("lineshape", installed_version("lineshape"), EXTENSIONS)
 
     def metadata(self, name: str, version: str | None = None) -> ModelMetadata:
-        """What a model is: tensors, axes, preprocessing, digest."""
-        return self.find(name, version).metadata
+        """What a model is: tensors, axes, preprocessing, digest; and every loaded version, the default first."""
+        return msgspec.structs.replace(self.find(name, version).metadata, versions=self.versions(name))
 
     def config(self, name: str, version: str | None = None) -> ModelConfig:
         """How a model runs."""

@@ -271,6 +271,7 @@ def test_what_is_named_one_by_one_is_served_side_by_side_and_the_highest_is_the_
     assert plane.versions("shelved") == ("0.10.0", "0.9.0")
     assert plane.find("shelved").version == "0.10.0"
     assert plane.find("shelved", "0.9.0").version == "0.9.0"
+    assert plane.metadata("shelved", "0.9.0").versions == ("0.10.0", "0.9.0")
 
 
 def test_a_newer_bundle_is_found_when_it_is_asked_for_and_the_old_one_leaves(shelf, shelved, sample_bundle):

@@ -99,8 +99,7 @@ class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[m
     async def ModelMetadata(self, request: Message, caller: Caller) -> Message:
         """A model's tensors."""
         told = self._plane.metadata(request.name, request.version or None)
-        versions = self._plane.versions(request.name)
-        return _said(msgspec.structs.replace(told, versions=versions), wire.ModelMetadataResponse)
+        return _said(told, wire.ModelMetadataResponse)
 
     @_for("infer")
     async def ModelConfig(self, request: Message, caller: Caller) -> Message:

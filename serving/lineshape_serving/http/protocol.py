@@ -86,9 +86,7 @@ class Protocol:
 
     async def metadata(self, request: Request) -> Response:
         """What a model is."""
-        name, version = named(request)
-        told = self._plane.metadata(name, version)
-        return await packed(request, json_reply(msgspec.structs.replace(told, versions=self._plane.versions(name))))
+        return await packed(request, json_reply(self._plane.metadata(*named(request))))
 
     async def model_ready(self, request: Request) -> Response:
         """Whether a model can be asked: a model is loaded once it has passed its golden test."""
